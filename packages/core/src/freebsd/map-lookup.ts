@@ -1,0 +1,142 @@
+/**
+ * vm_map_lookup: from an address to an object and an index, for a fault.
+ *
+ * Besides finding, it settles what can only be settled with the map locked: the permission, whether the page is wired, the shadow object
+ * that a write to a copy-on-write range needs, and the object of a range that has none yet. For the last two the read lock
+ * is upgraded; where other readers stand in the way it is given up, taken for writing, and the look-up begins again.
+ */
+import type { Prot } from '../vm/prot.js';
+import { PROT_ALL, PROT_WRITE } from '../vm/prot.js';
+import type { Fault } from './fault-state.js';
+import { KERN_FAILURE, KERN_INVALID_ADDRESS, KERN_PROTECTION_FAILURE, KERN_SUCCESS } from './kern.js';
+import type { MapEntry, VmMap } from './map-entry.js';
+import { MAP_ENTRY_COW, MAP_ENTRY_IS_SUB_MAP, MAP_ENTRY_NEEDS_COPY, MAP_ENTRY_USER_WIRED } from './map-entry.js';
+import { OBJT_DEFAULT, objectAllocate, objectShadow } from './object.js';
+
+/** Asks `maxProtection` instead of `protection`: what a debugger may force, and wiring uses. */
+export const VM_PROT_OVERRIDE_WRITE = 0x8;
+/** The look-up sleeps for the map lock: try again. */
+export const LOOKUP_BLOCKED = -1;
+
+/**
+ * vm_map_lookup. On success the map is read-locked and `map`, `entry`, `firstObject`, `firstPindex`, `prot` and `wired` of the fault are
+ * set; on failure nothing is locked. LOOKUP_BLOCKED: the thread sleeps, and the caller leaves the CPU and calls again.
+ */
+export function mapLookup(f: Fault, wanted: number): number {
+  const thread = f.thread;
+  let map = f.originalMap;
+  for (;;) {
+    if (!map.lock.acquireRead(thread)) return LOOKUP_BLOCKED;
+    const entry = map.lookup(f.vaddr);
+    if (entry === null) {
+      map.lock.releaseRead(thread);
+      return KERN_INVALID_ADDRESS;
+    }
+    if ((entry.eflags & MAP_ENTRY_IS_SUB_MAP) !== 0) {
+      const outer = map;
+      map = entry.submap as VmMap;
+      outer.lock.releaseRead(thread);
+      continue;
+    }
+    f.map = map;
+    f.entry = entry;
+    const answer = settle(f, map, entry, wanted);
+    if (answer === KERN_PROTECTION_FAILURE) map.lock.releaseRead(thread);
+    return answer;
+  }
+}
+
+/** Permission, wiring, shadow and object of the entry found. */
+function settle(f: Fault, map: VmMap, entry: MapEntry, wanted: number): number {
+  const override = (wanted & VM_PROT_OVERRIDE_WRITE) !== 0;
+  let type = wanted & PROT_ALL;
+  let prot: Prot = override ? entry.maxProtection : entry.protection;
+  if ((type & prot) !== type) return KERN_PROTECTION_FAILURE;
+  const wiredCow = MAP_ENTRY_USER_WIRED | MAP_ENTRY_COW;
+  // A user-wired private range was copied when it was wired: a copy now would leave the wired page behind.
+  if ((entry.eflags & wiredCow) === wiredCow && (type & PROT_WRITE) !== 0 && !override) return KERN_PROTECTION_FAILURE;
+  f.wired = entry.wiredCount !== 0;
+  if (f.wired) {
+    prot = entry.protection;
+    type = prot;
+  }
+  if ((entry.eflags & MAP_ENTRY_NEEDS_COPY) !== 0) {
+    if ((type & PROT_WRITE) !== 0) {
+      if (!upgrade(f, map)) return LOOKUP_BLOCKED;
+      shadowEntry(f, entry);
+      map.lock.downgrade(f.thread);
+    } else {
+      prot &= ~PROT_WRITE;
+    }
+  }
+  if (entry.object === null && !map.systemMap) {
+    if (!upgrade(f, map)) return LOOKUP_BLOCKED;
+    entry.object = objectAllocate(f.vm, OBJT_DEFAULT, entry.end - entry.start);
+    entry.offset = 0;
+    map.lock.downgrade(f.thread);
+  }
+  if (entry.object === null) return KERN_PROTECTION_FAILURE;
+  f.firstObject = entry.object;
+  f.firstPindex = f.vaddr - entry.start + entry.offset;
+  f.prot = prot;
+  return KERN_SUCCESS;
+}
+
+/**
+ * vm_map_lock_upgrade. Answers false when it has given the lock up; the thread then sleeps for it, or has seen it free, and the look-up is
+ * made again from the start.
+ */
+function upgrade(f: Fault, map: VmMap): boolean {
+  const thread = f.thread;
+  if (map.lock.tryUpgrade(thread)) {
+    map.timestamp++;
+    return true;
+  }
+  map.lock.releaseRead(thread);
+  if (map.lock.acquireWrite(thread)) map.lock.releaseWrite(thread);
+  return false;
+}
+
+function shadowEntry(f: Fault, entry: MapEntry): void {
+  const shadow = objectShadow(f.vm, entry.object, entry.offset, entry.end - entry.start);
+  if (shadow !== entry.object) {
+    entry.object = shadow;
+    entry.offset = 0;
+  }
+  entry.eflags &= ~MAP_ENTRY_NEEDS_COPY;
+}
+
+/**
+ * vm_map_lookup_locked: the same under a read lock that is already held, for the second look after I/O. What would have to wait fails with
+ * KERN_FAILURE. Sets `retry` and leaves the map locked.
+ */
+export function mapLookupLocked(f: Fault, wanted: Prot, retry: { pindex: number; prot: Prot }): number {
+  const map = f.map;
+  const entry = map.lookup(f.vaddr);
+  if (entry === null) return KERN_INVALID_ADDRESS;
+  f.entry = entry;
+  if ((entry.eflags & MAP_ENTRY_IS_SUB_MAP) !== 0) return KERN_FAILURE;
+  let type = wanted & PROT_ALL;
+  let prot = entry.protection;
+  if ((type & prot) !== type) return KERN_PROTECTION_FAILURE;
+  const wiredCow = MAP_ENTRY_USER_WIRED | MAP_ENTRY_COW;
+  if ((entry.eflags & wiredCow) === wiredCow && (type & PROT_WRITE) !== 0) return KERN_PROTECTION_FAILURE;
+  f.wired = entry.wiredCount !== 0;
+  if (f.wired) {
+    prot = entry.protection;
+    type = prot;
+  }
+  if ((entry.eflags & MAP_ENTRY_NEEDS_COPY) !== 0) {
+    if ((type & PROT_WRITE) !== 0) return KERN_FAILURE;
+    prot &= ~PROT_WRITE;
+  }
+  if (entry.object === null) return KERN_FAILURE;
+  retry.pindex = f.vaddr - entry.start + entry.offset;
+  retry.prot = prot;
+  return KERN_SUCCESS;
+}
+
+/** vm_map_lookup_done. */
+export function mapLookupDone(f: Fault): void {
+  f.map.lock.releaseRead(f.thread);
+}

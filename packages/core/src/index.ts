@@ -1,0 +1,31 @@
+/**
+ * The machine, the kernels, and the language to drive them.
+ *
+ * @module @faultline/core
+ * @packageDocumentation
+ */
+export * from './freebsd/system.js';
+export * from './kernel/branch.js';
+export * from './kernel/errors.js';
+export * from './kernel/kernel.js';
+export * from './kernel/locks.js';
+export * from './kernel/stages.js';
+export * from './kernel/thread.js';
+export * from './kernel/token.js';
+export * from './machine/clock.js';
+export * from './machine/costs.js';
+export * from './machine/cpu.js';
+export * from './machine/disk.js';
+export * from './machine/fault-store.js';
+export * from './machine/machine.js';
+export * from './machine/memory.js';
+export * from './machine/memory-store.js';
+export * from './machine/pagetable.js';
+export * from './machine/store.js';
+export * from './machine/tlb.js';
+export * from './machine/units.js';
+export * from './scenario/index.js';
+export * from './systems.js';
+export * from './vm/errno.js';
+export * from './vm/prot.js';
+export * from './vm/system.js';

@@ -1,0 +1,15 @@
+/** The scenario language: read, run, print. */
+export type { Action as ScenarioAction, Command as ScenarioCommand, Script } from './actions.js';
+export type {
+  DragonflyCommand,
+  ExtensionAction,
+  ExtensionCommand,
+  ExtensionContext,
+  ExtensionFactory,
+  NetbsdCommand,
+  ScenarioExtension,
+} from './extensions.js';
+export { nearest } from './nearest.js';
+export { type ParseResult, parseScenario, type ScriptError } from './parse.js';
+export { PatternStore, patternPage } from './pattern.js';
+export { FAULTS_PER_ACCESS_MAX, type FaultObserver, type RunEnd, type RunOptions, runScenario } from './run.js';

@@ -1,0 +1,22 @@
+/** The systems that are finished, by name, and how each is started. */
+import { bootFreebsd } from './freebsd/system.js';
+import type { SystemName, SystemOptions, VmSystem } from './vm/system.js';
+
+export type SystemFactory = (options?: SystemOptions) => VmSystem;
+
+/** Finished systems. A name of the four that is missing here is still to come. */
+export const SYSTEMS: Readonly<Partial<Record<SystemName, SystemFactory>>> = {
+  freebsd: bootFreebsd,
+};
+
+/**
+ * Starts a machine that runs the named kernel.
+ * @throws RangeError for a system that does not exist or is not finished, and for impossible sizes
+ */
+export function bootSystem(name: SystemName, options: SystemOptions = {}): VmSystem {
+  const factory = SYSTEMS[name];
+  if (factory === undefined) {
+    throw new RangeError(`there is no system '${name}' here; there are: ${Object.keys(SYSTEMS).join(', ')}`);
+  }
+  return factory(options);
+}

@@ -1,0 +1,79 @@
+/**
+ * Page queues: doubly linked lists through columns over frame numbers. A frame is on one queue at most.
+ *
+ * Each queue has a sentinel behind the last frame, so that an insertion or removal is four stores and no test.
+ */
+
+/** Queue 0 is no queue. */
+export const PQ_NONE = 0;
+
+export class PageQueues {
+  /** Queue number by frame. */
+  readonly queue: Uint8Array;
+  readonly next: Int32Array;
+  readonly prev: Int32Array;
+  /** Pages by queue number. */
+  readonly count: Int32Array;
+  private readonly frames: number;
+
+  /** @param queues number of queues, PQ_NONE included */
+  constructor(frames: number, queues: number) {
+    this.frames = frames;
+    this.queue = new Uint8Array(frames);
+    this.next = new Int32Array(frames + queues);
+    this.prev = new Int32Array(frames + queues);
+    this.count = new Int32Array(queues);
+    for (let q = 0; q < queues; q++) {
+      this.next[frames + q] = frames + q;
+      this.prev[frames + q] = frames + q;
+    }
+  }
+
+  /** First frame of a queue, or -1. */
+  first(queue: number): number {
+    const frame = this.next[this.frames + queue] as number;
+    return frame < this.frames ? frame : -1;
+  }
+
+  /** The frame behind `frame` on its queue, or -1. */
+  after(frame: number): number {
+    const next = this.next[frame] as number;
+    return next < this.frames ? next : -1;
+  }
+
+  insertTail(queue: number, frame: number): void {
+    this.link(frame, this.prev[this.frames + queue] as number, this.frames + queue, queue);
+  }
+
+  insertHead(queue: number, frame: number): void {
+    this.link(frame, this.frames + queue, this.next[this.frames + queue] as number, queue);
+  }
+
+  private link(frame: number, before: number, behind: number, queue: number): void {
+    this.next[before] = frame;
+    this.prev[frame] = before;
+    this.next[frame] = behind;
+    this.prev[behind] = frame;
+    this.queue[frame] = queue;
+    this.count[queue] = (this.count[queue] as number) + 1;
+  }
+
+  /** Takes a frame off its queue; one that is on none stays as it is. */
+  remove(frame: number): void {
+    const queue = this.queue[frame] as number;
+    if (queue === PQ_NONE) return;
+    const before = this.prev[frame] as number;
+    const behind = this.next[frame] as number;
+    this.next[before] = behind;
+    this.prev[behind] = before;
+    this.queue[frame] = PQ_NONE;
+    this.count[queue] = (this.count[queue] as number) - 1;
+  }
+
+  /** Moves a frame to the tail of the queue that it is on. */
+  requeue(frame: number): void {
+    const queue = this.queue[frame] as number;
+    this.remove(frame);
+    this.insertTail(queue, frame);
+  }
+}
