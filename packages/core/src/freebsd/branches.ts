@@ -10,7 +10,7 @@ export const BRANCHES = {
   F6: { when: 'first invalid address in a user map', effect: 'stack growth tried', lines: '236', say: '' },
   F7: { when: 'growth fails', effect: 'KERN_FAILURE', lines: '240', say: '' },
   F8: { when: 'growth ok', effect: 'retry once', lines: '241', say: '' },
-  F9: { when: 'else', effect: 'look-up\'s code', lines: '244', say: '' },
+  F9: { when: 'else', effect: "look-up's code", lines: '244', say: '' },
   F10: { when: 'user wiring, protection failure', effect: 'override look-up', lines: '254', say: '' },
   F11: { when: 'override fails', effect: 'its code', lines: '257', say: '' },
   F12: { when: 'entry not writable', effect: 'max loses w', lines: '268', say: '' },
@@ -98,7 +98,7 @@ export const BRANCHES = {
   F94: { when: 'resident neighbour below', effect: 'trimmed', lines: '1253', say: '' },
   F95: { when: 'allocation fails behind', effect: 'array shifted', lines: '1263', say: '' },
   F96: { when: 'resident neighbour above', effect: 'trimmed', lines: '1293', say: '' },
-  F97: { when: 'past object\'s end', effect: 'trimmed', lines: '1295', say: '' },
+  F97: { when: "past object's end", effect: 'trimmed', lines: '1295', say: '' },
   F98: { when: 'allocation fails ahead', effect: 'stop', lines: '1302', say: '' },
 } as const satisfies Record<string, BranchRow>;
 

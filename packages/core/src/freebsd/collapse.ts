@@ -7,7 +7,15 @@
  */
 import type { Task, Thread } from '../kernel/thread.js';
 import type { VmObject } from './object.js';
-import { linkShadow, OBJ_DEAD, OBJT_DEFAULT, OBJT_SWAP, objectForget, objectReference, unlinkShadow } from './object.js';
+import {
+  linkShadow,
+  OBJ_DEAD,
+  OBJT_DEFAULT,
+  OBJT_SWAP,
+  objectForget,
+  objectReference,
+  unlinkShadow,
+} from './object.js';
 import {
   PG_REFERENCED,
   pageIndex,

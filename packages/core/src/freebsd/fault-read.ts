@@ -1,14 +1,21 @@
 /**
  * Reading a page in: the window around it, the sequential scan behind it, and what becomes of the pager's answer.
  */
-import { VM_FAULT_READ, VM_FAULT_READ_AHEAD, VM_FAULT_READ_BEHIND } from './fault-state.js';
-import type { Fault, FaultStage } from './fault-state.js';
-import { branch } from './fault-state.js';
+
+import { lookup, nextObject, tryPager } from './fault.js';
 import { cleanupLocked, forgetPage, unlockMap } from './fault-cleanup.js';
 import { found } from './fault-cow.js';
-import { lookup, nextObject, tryPager } from './fault.js';
+import type { Fault, FaultStage } from './fault-state.js';
+import { branch, VM_FAULT_READ, VM_FAULT_READ_AHEAD, VM_FAULT_READ_BEHIND } from './fault-state.js';
 import { additionalPages } from './fault-window.js';
-import { KERN_FAILURE, KERN_PROTECTION_FAILURE, VM_PAGER_BAD, VM_PAGER_ERROR, VM_PAGER_FAIL, VM_PAGER_OK } from './kern.js';
+import {
+  KERN_FAILURE,
+  KERN_PROTECTION_FAILURE,
+  VM_PAGER_BAD,
+  VM_PAGER_ERROR,
+  VM_PAGER_FAIL,
+  VM_PAGER_OK,
+} from './kern.js';
 import { entryBehavior, MAP_ENTRY_BEHAV_RANDOM, MAP_ENTRY_BEHAV_SEQUENTIAL } from './map-entry.js';
 import { OBJT_DEVICE } from './object.js';
 import {

@@ -323,4 +323,3 @@ function zeroFill(f: Fault): FaultStage | null {
   pageSetValid(vm, m);
   return found;
 }
-

@@ -18,7 +18,6 @@ import {
 import type { VmMap } from './map-entry.js';
 import {
   clipEnd,
-
   firstInRange,
   MAP_ENTRY_BEHAV_MASK,
   MAP_ENTRY_BEHAV_NORMAL,
@@ -150,14 +149,7 @@ function refusesProtection(map: VmMap, first: MapEntry, end: number, prot: Prot)
 }
 
 /** Translations only ever lose permissions here; what is gained, the next fault finds. */
-function* protectEntries(
-  vm: Vm,
-  thread: Thread,
-  map: VmMap,
-  first: MapEntry,
-  end: number,
-  prot: Prot,
-): Task<void> {
+function* protectEntries(vm: Vm, thread: Thread, map: VmMap, first: MapEntry, end: number, prot: Prot): Task<void> {
   for (let entry = first; !map.isHead(entry) && entry.start < end; entry = entry.next) {
     clipEnd(vm, map, entry, end);
     const changed = entry.protection !== prot;
@@ -347,4 +339,3 @@ function* cleanFile(vm: Vm, thread: Thread, object: VmObject, start: number, end
   vnode.lock.releaseWrite(thread);
   return ok;
 }
-

@@ -8,14 +8,7 @@
 import type { Task, Thread } from '../kernel/thread.js';
 import { collapse } from './collapse.js';
 import type { VmObject } from './object.js';
-import {
-  OBJ_DEAD,
-  OBJ_ONEMAPPING,
-  OBJ_PIPWNT,
-  OBJT_VNODE,
-  objectForget,
-  unlinkShadow,
-} from './object.js';
+import { OBJ_DEAD, OBJ_ONEMAPPING, OBJ_PIPWNT, OBJT_VNODE, objectForget, unlinkShadow } from './object.js';
 import { pageRemove } from './page.js';
 import { cacheFree, pageFree } from './page-alloc.js';
 import type { Vm } from './vm.js';

@@ -63,7 +63,8 @@ export function countMin(vm: Vm): boolean {
 function allocatable(vm: Vm, request: number): boolean {
   const available = availablePages(vm);
   if (available > vm.thresholds.freeReserved) return true;
-  const wanted = vm.pageDaemonRuns && (request & CLASS_MASK) === VM_ALLOC_NORMAL ? VM_ALLOC_SYSTEM : request & CLASS_MASK;
+  const wanted =
+    vm.pageDaemonRuns && (request & CLASS_MASK) === VM_ALLOC_NORMAL ? VM_ALLOC_SYSTEM : request & CLASS_MASK;
   if (wanted === VM_ALLOC_SYSTEM) return available > vm.thresholds.interruptFreeMin;
   return wanted === VM_ALLOC_INTERRUPT && available > 0;
 }
@@ -131,7 +132,8 @@ function enterAllocated(vm: Vm, page: number, object: VmObject, pindex: number, 
 export function pageFree(vm: Vm, page: number): void {
   const pages = vm.pages;
   if (pages.busy[page] !== 0) vm.panic(`vm_page_free: freeing busy page ${page}`);
-  if (pages.wireCount[page] !== 0 && !pageHasFlag(vm, page, PG_FICTITIOUS)) vm.panic(`vm_page_free: freeing wired page ${page}`);
+  if (pages.wireCount[page] !== 0 && !pageHasFlag(vm, page, PG_FICTITIOUS))
+    vm.panic(`vm_page_free: freeing wired page ${page}`);
   pages.queues.remove(page);
   pageRemove(vm, page);
   if (pageHasFlag(vm, page, PG_FICTITIOUS)) return;
@@ -187,7 +189,12 @@ export function cacheLookup(vm: Vm, object: VmObject, pindex: number): number {
  */
 export function pageCache(vm: Vm, page: number): void {
   const pages = vm.pages;
-  if (pageIsBusy(vm, page) || pages.holdCount[page] !== 0 || pages.wireCount[page] !== 0 || pageHasFlag(vm, page, PG_UNMANAGED)) {
+  if (
+    pageIsBusy(vm, page) ||
+    pages.holdCount[page] !== 0 ||
+    pages.wireCount[page] !== 0 ||
+    pageHasFlag(vm, page, PG_UNMANAGED)
+  ) {
     vm.panic('vm_page_cache: attempting to cache busy page');
   }
   vm.pmap.removeAll(page);

@@ -104,7 +104,8 @@ export function pageInsert(vm: Vm, page: number, object: VmObject, pindex: numbe
   object.firstPage = page;
   object.residentCount++;
   object.generation++;
-  if (((pages.flags[page] as number) & PG_WRITEABLE) !== 0 && object.type === OBJT_VNODE) object.flags |= OBJ_MIGHTBEDIRTY;
+  if (((pages.flags[page] as number) & PG_WRITEABLE) !== 0 && object.type === OBJT_VNODE)
+    object.flags |= OBJ_MIGHTBEDIRTY;
 }
 
 /** vm_page_remove: takes a resident page out of its object; a busy mark goes with it. */

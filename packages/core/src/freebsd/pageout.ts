@@ -132,14 +132,7 @@ function* scanInactive(vm: Vm, thread: Thread, target: number, pass: number): Ta
   return skipped;
 }
 
-function judgeInactive(
-  vm: Vm,
-  thread: Thread,
-  page: number,
-  object: VmObject,
-  pass: number,
-  launder: number,
-): Verdict {
+function judgeInactive(vm: Vm, thread: Thread, page: number, object: VmObject, pass: number, launder: number): Verdict {
   const pages = vm.pages;
   if (pages.holdCount[page] !== 0) {
     pages.queues.requeue(page);

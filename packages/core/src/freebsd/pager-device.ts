@@ -4,8 +4,9 @@
  * A page is made when it is first faulted: fictitious, wired from birth, on no queue, never paged. The page that the fault had
  * allocated for the place is freed.
  */
-import { VM_PAGER_OK } from './kern.js';
+
 import type { VmDevice } from '../vm/system.js';
+import { VM_PAGER_OK } from './kern.js';
 import type { VmObject } from './object.js';
 import { OBJT_DEVICE, objectAllocate } from './object.js';
 import { PG_FICTITIOUS, pageIndex, pageInsert, VM_PAGE_BITS_ALL, VPO_BUSY } from './page.js';

@@ -5,14 +5,16 @@
  * holds the end of the file is valid only in its 512-byte pieces up to the end; what a fault needs of the rest is zero.
  * Writes never go past the end.
  */
-import type { Task, Thread } from '../kernel/thread.js';
+
 import { RwLock } from '../kernel/locks.js';
+import type { Task, Thread } from '../kernel/thread.js';
 import type { BackingStore, IoResult } from '../machine/store.js';
 import { PAGE_SIZE, pagesFor } from '../machine/units.js';
 import type { VmFile } from '../vm/system.js';
 import { VM_PAGER_ERROR, VM_PAGER_OK } from './kern.js';
 import type { VmObject } from './object.js';
 import { OBJT_VNODE, objectAllocate } from './object.js';
+import { objectPageRemove } from './object-pages.js';
 import {
   PIECE_BYTES,
   pageActivate,
@@ -28,7 +30,6 @@ import {
 import { pageFree } from './page-alloc.js';
 import type { PageRun } from './pager.js';
 import { buffersOf, ioResult, whenIoDone } from './pager.js';
-import { objectPageRemove } from './object-pages.js';
 import type { Vm } from './vm.js';
 
 /** A file that can be mapped: the vnode as far as the pager needs it. */

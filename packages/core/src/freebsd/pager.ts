@@ -108,12 +108,7 @@ export function* pagerPutPages(
 }
 
 /** Waits for an I/O result inside a task. */
-export function* ioResult(
-  vm: Vm,
-  thread: Thread,
-  io: IoResult | Promise<IoResult>,
-  wmesg: string,
-): Task<IoResult> {
+export function* ioResult(vm: Vm, thread: Thread, io: IoResult | Promise<IoResult>, wmesg: string): Task<IoResult> {
   if (typeof io === 'number') return io;
   let result = 0;
   vm.kernel.awaitIo(thread, io, wmesg, (r) => {

@@ -7,9 +7,9 @@
 import type { Task, Thread } from '../kernel/thread.js';
 import type { Fault, FaultStage } from './fault-state.js';
 import { KERN_NO_SPACE, KERN_SUCCESS } from './kern.js';
-import { mapInsert } from './map-insert.js';
 import type { MapEntry, VmMap } from './map-entry.js';
 import { MAP_ENTRY_GROWS_DOWN, MAP_ENTRY_GROWS_UP } from './map-entry.js';
+import { mapInsert } from './map-insert.js';
 import type { Vm } from './vm.js';
 
 /** sgrowsiz, in pages. */
@@ -65,14 +65,7 @@ function growth(needed: number, available: number, gap: number): number {
   return Math.min(Math.ceil(needed / SGROW_PAGES) * SGROW_PAGES, available, gap);
 }
 
-function* growDown(
-  vm: Vm,
-  thread: Thread,
-  map: VmMap,
-  stack: MapEntry,
-  below: MapEntry,
-  vpn: number,
-): Task<number> {
+function* growDown(vm: Vm, thread: Thread, map: VmMap, stack: MapEntry, below: MapEntry, vpn: number): Task<number> {
   const floor = map.isHead(below) ? map.minPage : below.end;
   const pages = growth(stack.start - vpn, stack.availSsize, stack.start - floor);
   if (pages < 0) return KERN_NO_SPACE;

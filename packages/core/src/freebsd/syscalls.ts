@@ -43,7 +43,7 @@ import type { WireOptions } from './map-wire.js';
 import { unwireRange, wireRange } from './map-wire.js';
 import type { VmObject } from './object.js';
 import { deallocate } from './object-end.js';
-import { pageHasFlag, pageLookup, PG_REFERENCED } from './page.js';
+import { PG_REFERENCED, pageHasFlag, pageLookup } from './page.js';
 import type { DeviceHandle } from './pager-device.js';
 import { deviceObject } from './pager-device.js';
 import type { VnodeHandle } from './pager-vnode.js';
@@ -125,11 +125,7 @@ function insertFlags(request: MapRequest, extras: MapExtras): number {
 }
 
 /** The object behind a mapping, with a reference for it, and the offset in pages. */
-function mappedObject(
-  vm: Vm,
-  request: MapRequest,
-  pages: number,
-): { object: VmObject | null; offset: number } | Errno {
+function mappedObject(vm: Vm, request: MapRequest, pages: number): { object: VmObject | null; offset: number } | Errno {
   const { backing } = request;
   if (backing.kind === 'anon') return { object: null, offset: 0 };
   const offset = backing.offset / PAGE_SIZE;
@@ -169,13 +165,7 @@ export function* sysMunmap(vm: Vm, p: FreebsdProcess, address: number, length: n
 }
 
 /** mprotect. */
-export function* sysMprotect(
-  vm: Vm,
-  p: FreebsdProcess,
-  address: number,
-  length: number,
-  prot: Prot,
-): Task<CallResult> {
+export function* sysMprotect(vm: Vm, p: FreebsdProcess, address: number, length: number, prot: Prot): Task<CallResult> {
   const range = pageRange(address, length);
   if (range === null) return 'EINVAL';
   const { start, end } = clamp(p, range);

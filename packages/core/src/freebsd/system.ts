@@ -180,7 +180,11 @@ export class FreebsdSystem implements VmSystem {
   }
 
   translate(process: VmProcess, vpn: number, access: Access): number {
-    return (this.machine.cpus[0] as Machine['cpus'][number]).translate((process as FreebsdProcess).map.pmap, vpn, access);
+    return (this.machine.cpus[0] as Machine['cpus'][number]).translate(
+      (process as FreebsdProcess).map.pmap,
+      vpn,
+      access,
+    );
   }
 
   fault(process: VmProcess, vpn: number, access: Access): number {
