@@ -9,6 +9,7 @@
  * machine can deliver at once or keep each request pending at its CPU until `deliverShootdowns`, so that an explorer can
  * run another CPU on its stale entry in between, as real CPUs do between the write of the page table and the interrupt.
  */
+import type { PhysicalMemory } from './memory.js';
 import type { PageTables, Pmap } from './pagetable.js';
 import {
   PTE_EXECUTE,
@@ -21,7 +22,7 @@ import {
 } from './pagetable.js';
 import { Tlb } from './tlb.js';
 import type { Access } from './units.js';
-import { ACCESS_WRITE, NO_FRAME } from './units.js';
+import { ACCESS_READ, ACCESS_WRITE, NO_FRAME, PAGE_MASK, PAGE_SIZE, pageOf } from './units.js';
 
 /** What a load needs: `read-bit` (freebsd, csrg) or `valid` (dragonfly, netbsd). */
 export type LoadRule = 'read-bit' | 'valid';
@@ -52,8 +53,12 @@ export class Walker {
   }
 }
 
+const WORDS_PER_PAGE = PAGE_SIZE / 4;
+
 export class Cpu {
   readonly tlb = new Tlb();
+  /** The machine's contents as words; null without contents, and then there is nothing to load. */
+  private readonly words: Int32Array | null;
   /** Pages that other CPUs have asked this one to drop: pairs of address-space number and page; page -1 is everything. */
   private readonly pending: number[] = [];
 
@@ -61,7 +66,47 @@ export class Cpu {
     readonly id: number,
     private readonly tables: PageTables,
     private readonly walker: Walker,
-  ) {}
+    private readonly memory: PhysicalMemory,
+  ) {
+    const { bytes } = memory;
+    this.words = bytes === null ? null : new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
+  }
+
+  /**
+   * Loads the byte at an address, or answers NO_FRAME (-1) where the access faults.
+   * @param address bytes
+   */
+  load8(pmap: Pmap, address: number): number {
+    const frame = this.translate(pmap, pageOf(address), ACCESS_READ);
+    if (frame === NO_FRAME) return NO_FRAME;
+    return (this.memory.bytes as Uint8Array)[frame * PAGE_SIZE + (address & PAGE_MASK)] as number;
+  }
+
+  /** Stores a byte; false where the access faults, and then nothing is stored. */
+  store8(pmap: Pmap, address: number, value: number): boolean {
+    const frame = this.translate(pmap, pageOf(address), ACCESS_WRITE);
+    if (frame === NO_FRAME) return false;
+    (this.memory.bytes as Uint8Array)[frame * PAGE_SIZE + (address & PAGE_MASK)] = value;
+    return true;
+  }
+
+  /**
+   * Loads the aligned 32-bit word at an address as a signed number; NaN where the access faults.
+   * @param address bytes, a multiple of 4
+   */
+  load32(pmap: Pmap, address: number): number {
+    const frame = this.translate(pmap, pageOf(address), ACCESS_READ);
+    if (frame === NO_FRAME) return Number.NaN;
+    return (this.words as Int32Array)[frame * WORDS_PER_PAGE + ((address & PAGE_MASK) >>> 2)] as number;
+  }
+
+  /** Stores an aligned 32-bit word; false where the access faults. */
+  store32(pmap: Pmap, address: number, value: number): boolean {
+    const frame = this.translate(pmap, pageOf(address), ACCESS_WRITE);
+    if (frame === NO_FRAME) return false;
+    (this.words as Int32Array)[frame * WORDS_PER_PAGE + ((address & PAGE_MASK) >>> 2)] = value;
+    return true;
+  }
 
   /** Frame behind a page if the access is allowed now, else NO_FRAME (a page fault). */
   translate(pmap: Pmap, vpn: number, access: Access): number {

@@ -55,7 +55,7 @@ export class Machine {
       all: () => this.shootDownAll(),
     });
     const walker = new Walker(this.tables, options.loadRule);
-    this.cpus = Array.from({ length: count }, (_, id) => new Cpu(id, this.tables, walker));
+    this.cpus = Array.from({ length: count }, (_, id) => new Cpu(id, this.tables, walker, this.memory));
   }
 
   private shootDown(asn: number, vpn: number): void {

@@ -1,0 +1,263 @@
+/** Threads, sleep and wakeup, time-outs, locks, tokens, deadlock and hang. */
+import { describe, expect, it } from 'vitest';
+import { SimClock } from '../machine/clock.js';
+import { DeadlockError, KernelHang } from './errors.js';
+import { Kernel, WouldBlockError } from './kernel.js';
+import { Mutex, RwLock } from './locks.js';
+import type { Stage, Staged } from './stages.js';
+import type { Task, Thread } from './thread.js';
+import { Token } from './token.js';
+
+const make = () => new Kernel(new SimClock());
+
+describe('sleep and wakeup', () => {
+  it('runs others until the sleeper is woken', () => {
+    const kernel = make();
+    const channel = {};
+    const log: string[] = [];
+    kernel.startThread('daemon', function* (thread): Task<void> {
+      kernel.sleep(thread, channel, 'idle');
+      yield;
+      log.push('daemon');
+      kernel.wakeup(log);
+    });
+    kernel.runDaemons();
+    const main = kernel.createThread('main');
+    kernel.call(
+      main,
+      (function* (): Task<void> {
+        kernel.wakeup(channel);
+        kernel.sleep(main, log, 'wait');
+        yield;
+        log.push('main');
+      })(),
+    );
+    expect(log).toEqual(['daemon', 'main']);
+  });
+
+  it('says on what a thread would sleep for ever', () => {
+    const kernel = make();
+    const main = kernel.createThread('main');
+    const body = function* (): Task<void> {
+      kernel.sleep(main, {}, 'vmpfw');
+      yield;
+    };
+    expect(() => kernel.call(main, body())).toThrow(KernelHang);
+    main.state = 'runnable';
+    expect(() => kernel.call(main, body())).toThrow('main would sleep for ever on vmpfw');
+  });
+
+  it('lets the clock jump to the earliest time-out', () => {
+    const kernel = make();
+    const order: string[] = [];
+    const sleeper = (name: string, ns: number) =>
+      kernel.startThread(name, function* (thread): Task<void> {
+        kernel.sleep(thread, {}, 'nap', ns);
+        yield;
+        order.push(`${name} ${thread.timedOut} ${kernel.clock.ns}`);
+      });
+    sleeper('late', 500);
+    sleeper('early', 200);
+    const main = kernel.createThread('main');
+    kernel.call(
+      main,
+      (function* (): Task<void> {
+        kernel.sleep(main, {}, 'nap', 900);
+        yield;
+      })(),
+    );
+    expect(order).toEqual(['early true 200', 'late true 500']);
+    expect(kernel.clock.ns).toBe(900);
+  });
+
+  it('wakes one or all', () => {
+    const kernel = make();
+    const channel = {};
+    const woken: string[] = [];
+    for (const name of ['a', 'b', 'c']) {
+      kernel.startThread(name, function* (thread): Task<void> {
+        kernel.sleep(thread, channel, 'q');
+        yield;
+        woken.push(name);
+      });
+    }
+    kernel.runDaemons();
+    kernel.wakeupOne(channel);
+    kernel.runDaemons();
+    expect(woken).toEqual(['a']);
+    kernel.wakeup(channel);
+    kernel.runDaemons();
+    expect(woken).toEqual(['a', 'b', 'c']);
+    expect(kernel.sleepersOn(channel)).toEqual([]);
+  });
+
+  it('refuses to wait synchronously for I/O that completes later, and awaits it when asked to', async () => {
+    const kernel = make();
+    const main = kernel.createThread('main');
+    const body = function* (): Task<number> {
+      let got = 0;
+      kernel.awaitIo(main, Promise.resolve(42), 'vnread', (result) => {
+        got = result;
+      });
+      yield;
+      return got;
+    };
+    expect(() => kernel.call(main, body())).toThrow(WouldBlockError);
+    const other = make();
+    const thread = other.createThread('main');
+    const task = (function* (): Task<number> {
+      let got = 0;
+      other.awaitIo(thread, Promise.reject(new Error('disk')), 'vnread', (result) => {
+        got = result;
+      });
+      yield;
+      return got;
+    })();
+    expect(await other.callAsync(thread, task)).toBe(-5);
+  });
+});
+
+describe('stages', () => {
+  interface Count extends Staged {
+    n: number;
+  }
+  const last: Stage<Count> = (r) => {
+    r.n += 100;
+    return null;
+  };
+
+  it('run to the end without a task, and go on where they slept', () => {
+    const kernel = make();
+    const channel = {};
+    const nap: Stage<Count> = (r) => {
+      kernel.sleep(r.thread, channel, 'nap', 50);
+      return last;
+    };
+    const first: Stage<Count> = (r) => (++r.n < 5 ? first : nap);
+    const record: Count = { thread: kernel.createThread('t'), n: 0 };
+    kernel.runRecord(record, first);
+    expect(record.n).toBe(105);
+    expect(kernel.clock.ns).toBe(50);
+  });
+});
+
+/** A thread that takes locks in order, letting others run between, then releases them. */
+function taker(kernel: Kernel, name: string, locks: Mutex[], log: string[]): Thread {
+  return kernel.startThread(name, function* (thread): Task<void> {
+    for (const lock of locks) {
+      while (!lock.acquire(thread)) yield;
+      log.push(`${name} has ${lock.name}`);
+      kernel.sleep(thread, log, 'breathe', 10);
+      yield;
+    }
+    for (const lock of [...locks].reverse()) lock.release(thread);
+  });
+}
+
+function settle(kernel: Kernel): void {
+  const main = kernel.createThread('main');
+  kernel.call(
+    main,
+    (function* (): Task<void> {
+      kernel.sleep(main, {}, 'settle', 10_000);
+      yield;
+    })(),
+  );
+}
+
+describe('locks', () => {
+  it('keep others out until they are released', () => {
+    const kernel = make();
+    const log: string[] = [];
+    const lock = new Mutex(kernel, 'object');
+    taker(kernel, 'a', [lock], log);
+    taker(kernel, 'b', [lock], log);
+    settle(kernel);
+    expect(log).toEqual(['a has object', 'b has object']);
+    expect(lock.owner).toBeNull();
+  });
+
+  it('report a ring at once, with who holds and who waits', () => {
+    const kernel = make();
+    const log: string[] = [];
+    const [one, two] = [new Mutex(kernel, 'one'), new Mutex(kernel, 'two')];
+    taker(kernel, 'a', [one, two], log);
+    taker(kernel, 'b', [two, one], log);
+    expect(() => settle(kernel)).toThrow(DeadlockError);
+    expect(log).toEqual(['a has one', 'b has two']);
+  });
+
+  it('name the ring in the message', () => {
+    const kernel = make();
+    const lock = new Mutex(kernel, 'map');
+    const thread = kernel.createThread('p');
+    lock.acquire(thread);
+    expect(() => lock.acquire(thread)).toThrow('deadlock: p waits for map, held by p');
+  });
+
+  it('recurse only where they may', () => {
+    const kernel = make();
+    const thread = kernel.createThread('p');
+    const giant = new Mutex(kernel, 'Giant', true);
+    expect(giant.acquire(thread) && giant.acquire(thread)).toBe(true);
+    giant.release(thread);
+    expect(giant.heldBy(thread)).toBe(true);
+    giant.release(thread);
+    expect(giant.owner).toBeNull();
+    expect(() => giant.release(thread)).toThrow('does not hold');
+  });
+
+  it('let many read or one write, and upgrade the only reader', () => {
+    const kernel = make();
+    const lock = new RwLock(kernel, 'map');
+    const [a, b] = [kernel.createThread('a'), kernel.createThread('b')];
+    expect(lock.tryRead(a) && lock.tryRead(b)).toBe(true);
+    expect(lock.tryWrite(b)).toBe(false);
+    expect(lock.tryUpgrade(a)).toBe(false);
+    lock.releaseRead(b);
+    expect(lock.tryUpgrade(a)).toBe(true);
+    expect(lock.tryRead(b)).toBe(false);
+    lock.downgrade(a);
+    expect(lock.tryRead(b)).toBe(true);
+    lock.releaseRead(a);
+    lock.releaseRead(b);
+    expect(lock.holders()).toEqual([]);
+    expect(a.holds).toEqual([]);
+  });
+});
+
+describe('tokens', () => {
+  it('are lost while their holder sleeps and held again when it goes on', () => {
+    const kernel = make();
+    const token = new Token(kernel, 'vm token');
+    const log: string[] = [];
+    kernel.startThread('a', function* (thread): Task<void> {
+      while (!token.acquire(thread)) yield;
+      kernel.sleep(thread, {}, 'nap', 100);
+      yield;
+      log.push(`a goes on, owner ${token.owner?.name}`);
+      token.release(thread);
+    });
+    kernel.startThread('b', function* (thread): Task<void> {
+      while (!token.acquire(thread)) yield;
+      log.push('b has it while a sleeps');
+      token.release(thread);
+    });
+    settle(kernel);
+    expect(log).toEqual(['b has it while a sleeps', 'a goes on, owner a']);
+    expect(token.owner).toBeNull();
+  });
+
+  it('may be held several times', () => {
+    const kernel = make();
+    const token = new Token(kernel, 't');
+    const [a, b] = [kernel.createThread('a'), kernel.createThread('b')];
+    expect(token.acquire(a) && token.acquire(a)).toBe(true);
+    token.release(a);
+    expect(token.heldBy(a)).toBe(true);
+    expect(token.acquire(b)).toBe(false);
+    token.release(a);
+    expect(b.running).toBe(true);
+    expect(token.acquire(b)).toBe(true);
+  });
+});
