@@ -26,8 +26,8 @@ import {
 import type { VmObject } from './object.js';
 import { OBJ_ONEMAPPING, OBJT_DEFAULT, OBJT_SWAP, OBJT_VNODE, objectReference } from './object.js';
 import { objectPageRemove } from './object-pages.js';
-import { PG_FICTITIOUS, pageFullyValid, pageHasFlag, pageIndex, pageIsBusy, pageLookup } from './page.js';
-import { availablePages } from './page-alloc.js';
+import { pageFullyValid, pageIndex, pageLookup } from './page.js';
+import { queueCounts } from './page-alloc.js';
 import { swapFreespace } from './pager-swap.js';
 import type { Vm } from './vm.js';
 
@@ -165,6 +165,10 @@ export function* mapStack(
   growsDown: boolean,
 ): Task<number> {
   const { bottom, maximum, initial } = place;
+  const below = map.before(bottom);
+  // All that it may ever grow to must be free now; later mappings may still take some of it.
+  if (!map.isHead(below) && below.end > bottom) return KERN_NO_SPACE;
+  if (!map.isHead(below.next) && below.next.start < bottom + maximum) return KERN_NO_SPACE;
   const start = growsDown ? bottom + maximum - initial : bottom;
   const result = yield* mapInsert(vm, thread, map, {
     object: null,
@@ -225,8 +229,9 @@ export function prefaultRange(
   if (!advised && length > MAX_INIT_PAGES && object.residentCount > MAX_INIT_PAGES) return;
   length = Math.min(length, object.size - pindex);
   for (const page of residentBetween(vm, object, pindex, pindex + length)) {
-    if (advised && availablePages(vm) < vm.thresholds.freeReserved) return;
-    if (!pageFullyValid(vm, page) || pageIsBusy(vm, page) || pageHasFlag(vm, page, PG_FICTITIOUS)) continue;
+    // Free frames alone, without the cached ones: the kernel wants to keep what its pv entries could come from.
+    if (advised && queueCounts(vm).free < vm.thresholds.freeReserved) return;
+    if (!pageFullyValid(vm, page)) continue;
     vm.pmap.enterQuick(map.pmap, start + pageIndex(vm, page) - pindex, page, prot);
   }
 }

@@ -3,7 +3,7 @@
  *
  * Every call runs on the calling process's thread. A fault runs its stages directly; everything else is a task.
  */
-import type { Task } from '../kernel/thread.js';
+import type { Task, Thread } from '../kernel/thread.js';
 import { Machine } from '../machine/machine.js';
 import { MemoryStore } from '../machine/memory-store.js';
 import type { BackingStore } from '../machine/store.js';
@@ -31,6 +31,7 @@ import { FAULT_COUNTERS } from './counters.js';
 import { describeChain, describeEntries, describeTranslations } from './describe.js';
 import { faultStart } from './fault.js';
 import { beginFault, coverageListener, endFault } from './fault-pool.js';
+import type { Fault } from './fault-state.js';
 import { VM_FAULT_DIRTY, VM_FAULT_NORMAL } from './fault-state.js';
 import { forkMap } from './fork.js';
 import { KERN_SUCCESS, kernName } from './kern.js';
@@ -66,7 +67,8 @@ export class FreebsdSystem implements VmSystem {
   readonly vm: Vm;
   private nextProcessId = 1;
   private readonly processes: FreebsdProcess[] = [];
-  private readonly daemon;
+  /** Runs what no process asks for, such as `pageout`. */
+  private readonly operator: Thread;
   /** Where the next file begins on the simulated disk: behind the swap area. */
   private nextDiskPage: number;
 
@@ -87,7 +89,8 @@ export class FreebsdSystem implements VmSystem {
     });
     this.vm.listener = coverageListener();
     this.nextDiskPage = swapPages + DISK_GAP_PAGES;
-    this.daemon = this.vm.kernel.startThread('pagedaemon', (thread) => pageDaemon(this.vm, thread));
+    this.operator = this.vm.createThread('operator');
+    this.vm.kernel.startThread('pagedaemon', (thread) => pageDaemon(this.vm, thread));
     this.vm.kernel.runDaemons();
   }
 
@@ -188,19 +191,34 @@ export class FreebsdSystem implements VmSystem {
   }
 
   fault(process: VmProcess, vpn: number, access: Access): number {
-    const p = process as FreebsdProcess;
+    const f = this.newFault(process as FreebsdProcess, vpn, access);
+    this.vm.kernel.runRecord(f, faultStart);
+    return this.account(process as FreebsdProcess, f);
+  }
+
+  /** The same where a store answers later: other processes may run meanwhile. */
+  async faultAsync(process: VmProcess, vpn: number, access: Access): Promise<number> {
+    const f = this.newFault(process as FreebsdProcess, vpn, access);
+    await this.vm.kernel.runRecordAsync(f, faultStart);
+    return this.account(process as FreebsdProcess, f);
+  }
+
+  private newFault(process: FreebsdProcess, vpn: number, access: Access): Fault {
     const f = beginFault(this.vm);
-    f.thread = p.thread;
-    f.originalMap = p.map;
+    f.thread = process.thread;
+    f.originalMap = process.map;
     f.vaddr = vpn;
     f.askedType = PROT_OF_ACCESS[access] as Prot;
     f.flags = access === ACCESS_WRITE ? VM_FAULT_DIRTY : VM_FAULT_NORMAL;
-    this.vm.kernel.runRecord(f, faultStart);
-    this.lastFaultMajor = f.major;
+    return f;
+  }
+
+  private account(process: FreebsdProcess, f: Fault): number {
     const { result } = f;
+    this.lastFaultMajor = f.major;
     if (result === KERN_SUCCESS) {
-      if (f.major) p.usage.major++;
-      else p.usage.minor++;
+      if (f.major) process.usage.major++;
+      else process.usage.minor++;
     }
     endFault(f);
     return result;
@@ -215,7 +233,7 @@ export class FreebsdSystem implements VmSystem {
   }
 
   pageout(pages: number): void {
-    this.vm.kernel.call(this.daemon, pageoutPages(this.vm, this.daemon, pages));
+    this.vm.kernel.call(this.operator, pageoutPages(this.vm, this.operator, pages));
   }
 
   translations(process: VmProcess): TranslationInfo[] {

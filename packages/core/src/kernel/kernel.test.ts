@@ -103,6 +103,9 @@ describe('sleep and wakeup', () => {
       return got;
     };
     expect(() => kernel.call(main, body())).toThrow(WouldBlockError);
+    expect(() => kernel.call(main, body())).toThrow('main waits (vnread)');
+    await kernel.whenIdle();
+    expect(main.running).toBe(true);
     const other = make();
     const thread = other.createThread('main');
     const task = (function* (): Task<number> {

@@ -7,13 +7,13 @@
  * Callers from outside are synchronous: `call` runs a task on a thread and comes back with its result, letting other threads run
  * meanwhile as far as the task waits for them. When nobody can run, the clock jumps to the next time-out; when there is none
  * either, the wait is for ever and a KernelHang says on what. I/O of an asynchronous store completes outside: a synchronous call
- * that would have to wait for it fails with a WouldBlockError, `callAsync` awaits it.
+ * that would have to wait for it fails with a WouldBlockError, and what it began is finished in the background; `callAsync` awaits it.
  */
 import type { SimClock } from '../machine/clock.js';
 import type { IoResult } from '../machine/store.js';
 import { KernelHang } from './errors.js';
-import type { Stage, Staged } from './stages.js';
-import { advance } from './stages.js';
+import type { Stage, Staged, StageListener } from './stages.js';
+import { advance, advanceHeard } from './stages.js';
 import type { Channel, Task } from './thread.js';
 import { Thread } from './thread.js';
 
@@ -34,13 +34,17 @@ export const runUntilBlocked: Scheduler = {
 
 export class Kernel {
   scheduler: Scheduler = runUntilBlocked;
+  /** Hears the stages of every record that is run directly, or null. */
+  stageListener: StageListener | null = null;
   private nextThreadId = 1;
   /** Threads with a task of their own, in the order in which they became runnable. */
   private readonly runQueue: Thread[] = [];
   private readonly sleepers = new Map<Channel, Thread[]>();
   private timedSleepers = 0;
   private pendingIo = 0;
-  private ioSettled: (() => void) | null = null;
+  /** Who awaits the next completion of I/O. */
+  private ioWaiters: (() => void)[] = [];
+  private readonly background = new Set<Promise<unknown>>();
 
   constructor(readonly clock: SimClock) {}
 
@@ -126,64 +130,95 @@ export class Kernel {
       this.pendingIo--;
       done(result);
       this.wakeup(io);
-      this.ioSettled?.();
+      const waiters = this.ioWaiters;
+      this.ioWaiters = [];
+      for (const resolve of waiters) resolve();
     };
     io.then(settle, () => settle(-5));
   }
 
   // ---- running ----------------------------------------------------------------------------------------------------
 
-  /** Runs a record's stages to the end; the fast way, without a task. */
+  /**
+   * Runs a record's stages to the end; the fast way, without a task.
+   * @throws WouldBlockError when it met I/O that completes later; the record is then finished in the background
+   */
   runRecord<R extends Staged>(record: R, first: Stage<R>): void {
-    let stage = advance(record, first);
+    this.refuseBusy(record.thread);
+    let stage = this.advance(record, first);
     while (stage !== null) {
-      this.waitUntilRunnable(record.thread);
-      stage = advance(record, stage);
+      if (!this.tryUntilRunnable(record.thread)) {
+        this.inBackground(this.runRecordAsync(record, stage));
+        throw this.wouldBlock(record.thread);
+      }
+      stage = this.advance(record, stage);
     }
   }
 
-  /** Runs a task on a thread to its end and answers its result. */
+  /** The same, waiting also for I/O that completes outside. */
+  async runRecordAsync<R extends Staged>(record: R, first: Stage<R>): Promise<void> {
+    let stage: Stage<R> | null = first;
+    while (stage !== null) {
+      while (!this.tryUntilRunnable(record.thread)) await this.nextCompletion();
+      stage = this.advance(record, stage);
+    }
+  }
+
+  /** Whether somebody listens is asked once here, not at each stage. */
+  private advance<R extends Staged>(record: R, from: Stage<R>): Stage<R> | null {
+    return this.stageListener === null ? advance(record, from) : advanceHeard(record, from, this.stageListener);
+  }
+
+  /**
+   * Runs a task on a thread to its end and answers its result.
+   * @throws WouldBlockError when it met I/O that completes later; the task is then finished in the background
+   */
   call<T>(thread: Thread, task: Task<T>): T {
+    this.refuseBusy(thread);
     for (;;) {
       const step = task.next();
       if (step.done === true) return step.value;
-      if (!thread.running) this.waitUntilRunnable(thread);
+      if (thread.running || this.tryUntilRunnable(thread)) continue;
+      this.inBackground(this.callAsync(thread, task));
+      throw this.wouldBlock(thread);
     }
   }
 
   /** The same, waiting also for I/O that completes outside. */
   async callAsync<T>(thread: Thread, task: Task<T>): Promise<T> {
     for (;;) {
+      while (!this.tryUntilRunnable(thread)) await this.nextCompletion();
       const step = task.next();
       if (step.done === true) return step.value;
-      while (!this.tryUntilRunnable(thread)) await this.nextCompletion();
     }
   }
 
-  /** The same for a record. */
-  async runRecordAsync<R extends Staged>(record: R, first: Stage<R>): Promise<void> {
-    let stage = advance(record, first);
-    while (stage !== null) {
-      while (!this.tryUntilRunnable(record.thread)) await this.nextCompletion();
-      stage = advance(record, stage);
-    }
+  /** Settles when nothing that a WouldBlockError left behind is in progress. */
+  async whenIdle(): Promise<void> {
+    while (this.background.size > 0) await Promise.allSettled(this.background);
+  }
+
+  private inBackground(work: Promise<unknown>): void {
+    const tracked: Promise<unknown> = work.finally(() => this.background.delete(tracked));
+    this.background.add(tracked);
+    // What fails there (a panic) shows in the machine; nobody is left to be told.
+    tracked.catch(() => {});
+  }
+
+  private wouldBlock(thread: Thread): WouldBlockError {
+    return new WouldBlockError(
+      `${thread.name} waits (${thread.wmesg}) for a store that answers later: ` +
+        'use the asynchronous call, or try again once whenIdle() has settled',
+    );
+  }
+
+  /** A thread whose last call is still in progress cannot take another. */
+  private refuseBusy(thread: Thread): void {
+    if (!thread.running && thread.task === null) throw this.wouldBlock(thread);
   }
 
   private nextCompletion(): Promise<void> {
-    return new Promise((resolve) => {
-      this.ioSettled = () => {
-        this.ioSettled = null;
-        resolve();
-      };
-    });
-  }
-
-  /** Lets other threads run until `thread` may go on. */
-  private waitUntilRunnable(thread: Thread): void {
-    if (this.tryUntilRunnable(thread)) return;
-    throw new WouldBlockError(
-      `${thread.name} waits (${thread.wmesg}) for a store that answers later; use the asynchronous call instead`,
-    );
+    return new Promise((resolve) => this.ioWaiters.push(resolve));
   }
 
   /** As far as threads and time-outs can help: false when only I/O from outside can. */

@@ -35,6 +35,17 @@ export function advance<R extends Staged>(record: R, from: Stage<R>): Stage<R> |
   return stage;
 }
 
+/** The same, telling somebody of each stage: a loop of its own, so that the other need not ask whether anybody listens. */
+export function advanceHeard<R extends Staged>(record: R, from: Stage<R>, listener: StageListener): Stage<R> | null {
+  const thread = record.thread;
+  let stage: Stage<R> | null = from;
+  do {
+    listener.stage(stage.name, record);
+    stage = stage(record);
+  } while (stage !== null && thread.state === 'runnable');
+  return stage;
+}
+
 /** Runs a record to its end inside a task, yielding after each stage. */
 export function* runStages<R extends Staged>(record: R, first: Stage<R>): Task<void> {
   let stage: Stage<R> | null = first;
