@@ -23,7 +23,7 @@ import {
 } from './page.js';
 import { pageFree } from './page-alloc.js';
 import type { PageRun } from './pager.js';
-import { buffersOf, ioResult, whenIoDone } from './pager.js';
+import { buffersOf, ioResult, whenIoDone, whole } from './pager.js';
 import { SWAPBLK_NONE, SwapBlocks } from './swap-blocks.js';
 import type { Vm } from './vm.js';
 
@@ -81,7 +81,7 @@ export function swapGetPages(
   // The array belongs to the fault; with a late answer it may serve another meanwhile.
   const run = pages.slice(from, to);
   whenIoDone(vm, thread, readSwap(vm, run, first), 'swread', (result) =>
-    done(finishRead(vm, run, requested - from, result)),
+    done(finishRead(vm, run, requested - from, whole(result, run.length * PAGE_SIZE))),
   );
 }
 
@@ -151,7 +151,7 @@ export function* swapPutPages(
 }
 
 function swapSpace(vm: Vm, count: number): number {
-  if (vm.allocationFails !== null && vm.allocationFails('swap')) return SWAPBLK_NONE;
+  if (vm.allocationFails?.('swap')) return SWAPBLK_NONE;
   return vm.swapArea.alloc(count);
 }
 
@@ -165,8 +165,9 @@ function* writeRun(vm: Vm, thread: Thread, swap: SwapBlocks, run: number[], bloc
   vm.counters.v_swappgsout += run.length;
   vm.machine.disk.write(block, run.length);
   const buffers = buffersOf(vm, run, 0, run.length);
-  const io = buffers === null || vm.swapStore === null ? 0 : vm.swapStore.write(block * PAGE_SIZE, buffers);
-  const result = yield* ioResult(vm, thread, io, 'swwrt');
+  const bytes = run.length * PAGE_SIZE;
+  const io = buffers === null || vm.swapStore === null ? bytes : vm.swapStore.write(block * PAGE_SIZE, buffers);
+  const result = whole(yield* ioResult(vm, thread, io, 'swwrt'), bytes);
   if (result >= 0) {
     for (const page of run) vm.pages.dirty[page] = 0;
     return VM_PAGER_OK;

@@ -29,7 +29,7 @@ import {
 } from './page.js';
 import { pageFree } from './page-alloc.js';
 import type { PageRun } from './pager.js';
-import { buffersOf, ioResult, whenIoDone } from './pager.js';
+import { buffersOf, ioResult, whenIoDone, whole } from './pager.js';
 import type { Vm } from './vm.js';
 
 /** A file that can be mapped: the vnode as far as the pager needs it. */
@@ -100,8 +100,9 @@ export function vnodeGetPages(
   vm.machine.disk.read(vnode.diskPage + first, count);
   const run = pages.slice(0, count);
   const buffers = buffersOf(vm, run, 0, count);
-  const io = buffers === null ? count * PAGE_SIZE : vnode.store.read(first * PAGE_SIZE, buffers);
-  whenIoDone(vm, thread, io, 'vnread', (result) => done(finishRead(vm, vnode, run, requested, result)));
+  const wanted = Math.min(count * PAGE_SIZE, vnode.store.size() - first * PAGE_SIZE);
+  const io = buffers === null ? wanted : vnode.store.read(first * PAGE_SIZE, buffers);
+  whenIoDone(vm, thread, io, 'vnread', (result) => done(finishRead(vm, vnode, run, requested, whole(result, wanted))));
 }
 
 function finishRead(vm: Vm, vnode: VnodeHandle, run: Int32Array, requested: number, result: IoResult): number {
@@ -163,8 +164,8 @@ function* writeRun(vm: Vm, thread: Thread, vnode: VnodeHandle, run: readonly num
   if (buffers !== null && bytes > 0) {
     const inside = cutTo(buffers, bytes);
     const result = yield* ioResult(vm, thread, vnode.store.write(first * PAGE_SIZE, inside), 'vnwrite');
-    if (result < 0) {
-      vm.printf(`vnode_pager_putpages: I/O error ${-result}`);
+    if (whole(result, bytes) < 0) {
+      vm.printf(`vnode_pager_putpages: I/O error ${-whole(result, bytes)}`);
       return VM_PAGER_ERROR;
     }
   }

@@ -7,6 +7,7 @@
  */
 import type { Task, Thread } from '../kernel/thread.js';
 import type { IoResult } from '../machine/store.js';
+import { EIO } from '../machine/store.js';
 import { VM_PAGER_OK } from './kern.js';
 import type { VmObject } from './object.js';
 import { OBJT_DEFAULT, OBJT_DEVICE, OBJT_PHYS, OBJT_SWAP } from './object.js';
@@ -105,6 +106,11 @@ export function* pagerPutPages(
   } else {
     yield* vnodePutPages(vm, thread, object, pages, status);
   }
+}
+
+/** A transfer that moved less than it should counts as failed: what is missing would be somebody else's bytes. */
+export function whole(result: IoResult, wanted: number): IoResult {
+  return result >= 0 && result < wanted ? -EIO : result;
 }
 
 /** Waits for an I/O result inside a task. */
