@@ -4,7 +4,6 @@
  * Commands get it as an argument, so a test can run one without a process around it.
  */
 import type { ExtensionFactory, FaultObserver, SystemOptions, VmSystem } from '@faultline/core';
-import type { ReplayResult } from '@faultline/trace';
 
 /** A finished system, as far as the commands use it. */
 export interface SystemEntry {
@@ -25,6 +24,4 @@ export interface Environment {
   /** Finished systems by name, in the order in which they are listed. */
   readonly systems: Readonly<Record<string, SystemEntry>>;
   readonly version: string;
-  /** Makes a page of HTML from the results of a comparison. */
-  readonly report?: (results: readonly ReplayResult[]) => string;
 }

@@ -11,9 +11,9 @@ import { EXIT_DONE, EXIT_INTERNAL, EXIT_USAGE, fileError, isFileError, isInputEr
 const EXAMPLES = `
 Examples:
   faultline scenario fork.scn --system freebsd          what one script makes the kernel do
-  faultline record -o sort.trace -- sort /etc/services  a real program, recorded
-  faultline replay sort.trace --system freebsd --memory 64M
-  faultline compare sort.trace --report sort.html       every system side by side
+  faultline record -o sort.vmt -- sort /etc/services  a real program, recorded
+  faultline replay sort.vmt --system freebsd --memory 64M
+  faultline compare sort.vmt --report sort.html       every system side by side
 
 Exit status: 0 done, 1 a finding, 2 bad usage or bad input.`;
 
@@ -25,11 +25,21 @@ Examples:
 
 const RECORD_EXAMPLES = `
 Examples:
-  faultline record -o ls.trace -- ls /
-  faultline record -o build.trace -- sh -c 'cc -c hello.c'   children are recorded too`;
+  faultline record -o ls.vmt -- ls /
+  faultline record -o build.vmt -- sh -c 'cc -c hello.c'   children are recorded too`;
+
+const REPLAY_EXAMPLES = `
+Examples:
+  faultline replay sort.vmt --system freebsd               one system, with a few words on each figure
+  faultline compare sort.vmt --report sort.html            every finished system, and a page with plots
+  faultline compare sort.vmt --memory 16M --swap 64M       too little memory: the page daemon at work`;
 
 const MEMORY_HELP = 'memory of the machine: bytes, 64K, 64M, 1G, or pages (200p)';
 const SWAP_HELP = 'swap area, in the same way; 0 for none';
+const MEMORY_DEFAULT = '256M';
+const SWAP_DEFAULT = '512M';
+const REPORT_HELP = 'also write a page of HTML, with plots';
+const PARQUET_HELP = 'also write the course of the replay as a Parquet file';
 
 type Answer = number | Promise<number>;
 
@@ -140,9 +150,12 @@ function addReplay(
     .description('run a recorded program through one system')
     .argument('<trace>')
     .option('--system <name>', `the system to run it on: ${systems}`)
-    .option('--memory <size>', MEMORY_HELP, '1G')
-    .option('--swap <size>', SWAP_HELP, '1G')
+    .option('--memory <size>', MEMORY_HELP, MEMORY_DEFAULT)
+    .option('--swap <size>', SWAP_HELP, SWAP_DEFAULT)
     .option('--json', 'the result as JSON')
+    .option('--report <file>', REPORT_HELP)
+    .option('--parquet <file>', PARQUET_HELP)
+    .addHelpText('after', REPLAY_EXAMPLES)
     .action(async (trace: string, options: { memory: string; swap: string }) => {
       const { replayCommand } = await import('./commands/replay.js');
       await done(replayCommand(environment, trace, options));
@@ -151,10 +164,12 @@ function addReplay(
     .command('compare')
     .description('run a recorded program through every system, side by side')
     .argument('<trace>')
-    .option('--memory <size>', MEMORY_HELP, '1G')
-    .option('--swap <size>', SWAP_HELP, '1G')
+    .option('--memory <size>', MEMORY_HELP, MEMORY_DEFAULT)
+    .option('--swap <size>', SWAP_HELP, SWAP_DEFAULT)
     .option('--json', 'the results as JSON')
-    .option('--report <file>', 'also write the comparison as a page of HTML')
+    .option('--report <file>', REPORT_HELP)
+    .option('--parquet <file>', PARQUET_HELP)
+    .addHelpText('after', REPLAY_EXAMPLES)
     .action(async (trace: string, options: { memory: string; swap: string }) => {
       const { compareCommand } = await import('./commands/replay.js');
       await done(compareCommand(environment, trace, options));

@@ -3,9 +3,9 @@ import { parseMemory, sizeName } from './sizes.js';
 
 describe('sizes of memory', () => {
   test.each([
-    ['4096', 1],
-    ['64K', 16],
-    ['64k', 16],
+    ['1048576', 256],
+    ['512K', 128],
+    ['512k', 128],
     ['64M', 16384],
     ['64MiB', 16384],
     ['1.5G', 393216],
@@ -22,6 +22,7 @@ describe('sizes of memory', () => {
     ['1.5p', '--memory: 1.5p is not a size'],
     ['0', '--memory: 0 is less than one page of 4096 bytes'],
     ['5000', '--memory: 5000 is not a whole number of pages of 4096 bytes'],
+    ['64K', '--memory: 64K is less than 256K; a kernel keeps more than that for itself'],
     ['17G', '--memory: 17G is more than 16G, the most there can be'],
     ['99999999999999999999G', '--memory: 99999999999999999999G is more than 16G'],
   ])('%s is refused', (text, message) => {

@@ -13,6 +13,9 @@ const FACTORS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 2
 /** The largest machine that is meant to work: 16 GiB. */
 export const MEMORY_PAGES_MAX = 2 ** 22;
 
+/** The least memory with which a kernel can run a program at all: its reserves take most of it. */
+const MEMORY_PAGES_MIN = 64;
+
 /** Bytes as a person reads them: `64M`, `1.5G`, `100K`. */
 export function sizeName(bytes: number): string {
   for (const suffix of ['G', 'M', 'K']) {
@@ -44,6 +47,11 @@ export function parseMemory(option: string, text: string): number {
   }
   if (bytes % PAGE_SIZE !== 0) {
     throw new UsageError(`${option}: ${text} is not a whole number of pages of ${PAGE_SIZE} bytes`);
+  }
+  if (option === '--memory' && bytes < MEMORY_PAGES_MIN * PAGE_SIZE) {
+    throw new UsageError(
+      `${option}: ${text} is less than ${sizeName(MEMORY_PAGES_MIN * PAGE_SIZE)}; a kernel keeps more than that for itself`,
+    );
   }
   return bytes / PAGE_SIZE;
 }

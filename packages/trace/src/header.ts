@@ -20,7 +20,7 @@ export interface TraceFile {
 export interface TraceProcess {
   /** From 1, in order of creation. */
   readonly id: number;
-  /** Base name of the first program it ran, or of its parent's. */
+  /** Base name of the last program it ran, or of its parent's when it ran none. */
   readonly name: string;
   /** Id of the process that forked it, 0 for one that is there from the beginning. */
   readonly parent: number;

@@ -38,6 +38,8 @@ export { type ImportFormat, type ImportOptions, importTrace } from './import.js'
 export { TraceReader, type Verification } from './reader.js';
 export { type RecordOptions, type RecordProgress, type RecordResult, record } from './record.js';
 export { type ReplayOptions, type ReplayProgress, replay } from './replay.js';
+export type { SimulatedTime } from './replay-machine.js';
 export type { FailedAccess, FaultKinds, ProcessAccount, ReplayResult, SpaceShape } from './replay-result.js';
+export { type ReplaySeries, SERIES_SAMPLES } from './replay-series.js';
 export { FileSpool, MemorySpool, type Spool } from './spool.js';
 export { type TraceDescription, TraceWriter, type WriterOptions } from './writer.js';

@@ -5,6 +5,8 @@
  * is thrown by `next` when it is reached, as often as it is asked; the chunks before it have been handed out by then and are
  * good, each under its own checksum. `verify` reads the whole and tells instead of throwing.
  */
+
+import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -33,6 +35,9 @@ interface Source {
   read(offset: number, length: number): Uint8Array;
   close(): void;
 }
+
+/** Bytes read at a time for the digest. */
+const DIGEST_BYTES = 1 << 18;
 
 /** What `verify` found. */
 export interface Verification {
@@ -79,6 +84,15 @@ export class TraceReader {
   /** Bytes of the whole file. */
   get size(): number {
     return this.source.size;
+  }
+
+  /** SHA-256 of the whole file, in hex: what tells one trace from another. */
+  digest(): string {
+    const hash = createHash('sha256');
+    for (let at = 0; at < this.size; at += DIGEST_BYTES) {
+      hash.update(this.source.read(at, Math.min(DIGEST_BYTES, this.size - at)));
+    }
+    return hash.digest('hex');
   }
 
   /** Bytes of the payloads handed out so far, as they were before compression. */
@@ -224,7 +238,14 @@ class FileSource implements Source {
   constructor(path: string) {
     this.name = basename(path);
     this.fd = openSync(path, 'r');
-    this.size = fstatSync(this.fd).size;
+    const state = fstatSync(this.fd);
+    if (state.isDirectory()) {
+      // What opening it to write would have said; to read, Linux says it only later and without the path.
+      this.close();
+      const message = `EISDIR: illegal operation on a directory, open '${path}'`;
+      throw Object.assign(new Error(message), { code: 'EISDIR', syscall: 'open', path });
+    }
+    this.size = state.size;
   }
 
   read(offset: number, length: number): Uint8Array {

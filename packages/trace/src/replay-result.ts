@@ -5,8 +5,10 @@
  * grew names the kind. A fault that read a page in and then copied it is a copied one; that it also waited for the disk shows
  * in `major`. So the kinds add up to the faults that succeeded.
  */
-import type { Access, BackingLayer, SystemName, VmProcess, VmSystem } from '@faultline/core';
+import type { Access, SystemName, VmProcess, VmSystem } from '@faultline/core';
 import { type TraceHeader, type TraceProcess, totalReferences } from './header.js';
+import { type SimulatedTime, simulatedTime } from './replay-machine.js';
+import type { ReplaySeries } from './replay-series.js';
 
 /** Faults that succeeded, by what they did. */
 export interface FaultKinds {
@@ -65,8 +67,9 @@ export interface ReplayResult {
   /** Calls of the fault handler. */
   readonly faults: number;
   readonly faultsByAccess: { readonly read: number; readonly write: number; readonly execute: number };
-  /** By the handler's code. */
+  /** By the handler's code, and the code that means success. */
   readonly faultsByCode: Readonly<Record<string, number>>;
+  readonly successCode: string;
   readonly kinds: Readonly<FaultKinds>;
   /** Successful faults that did not, and that did, wait for a pager. */
   readonly minor: number;
@@ -78,16 +81,22 @@ export interface ReplayResult {
   readonly failedAccesses: readonly FailedAccess[];
   /** Memory calls that this system refused: `mlock ENOMEM`, and how often. */
   readonly refusals: Readonly<Record<string, number>>;
-  /** From the counters; null where the system keeps none. */
+  /** Pages read and written by the pagers, from the statistics; null where the system does not count them. */
   readonly pageIns: number | null;
   readonly pageOuts: number | null;
   readonly processes: readonly ProcessAccount[];
   /** Entries of all processes together, longest chain, mean over all entries that have one. */
   readonly shape: SpaceShape;
-  /** The system's counters by kernel name. */
-  readonly counters: Readonly<Record<string, number>>;
+  /** Every counter that the kernel keeps, by kernel name, zeros included. */
+  readonly statistics: Readonly<Record<string, number>>;
+  /** Pages in each queue at the end. */
+  readonly queues: readonly { readonly name: string; readonly pages: number }[];
+  /** What it took on the simulated clock. */
+  readonly simulated: SimulatedTime;
+  readonly series: ReplaySeries;
   /** Why the replay ended early (a panic, a hang, damage), or null. */
   readonly stopped: string | null;
+  /** On this computer, and so different in every run. */
   readonly milliseconds: number;
   readonly referencesPerSecond: number;
 }
@@ -106,8 +115,9 @@ const TELLING: Readonly<Record<SystemName, TellingCounters>> = {
   netbsd: { zeroFill: 'flt_przero', copied: ['flt_prcopy', 'flt_acow'], avoided: null },
 };
 
-const PAGE_INS = ['v_pageins', 'pageins', 'v_vnodepgsin', 'v_swappgsin'];
-const PAGE_OUTS = ['v_pageouts', 'pageouts', 'pdpageouts', 'v_vnodepgsout', 'v_swappgsout'];
+/** Counters of pages (not of operations) that pagers moved. */
+const PAGE_INS = ['v_pgpgin', 'v_vnodepgsin', 'v_swappgsin'];
+const PAGE_OUTS = ['v_pgpgout', 'v_vnodepgsout', 'v_swappgsout'];
 const FAILED_KEPT = 10;
 
 export class Account {
@@ -117,8 +127,8 @@ export class Account {
   faults = 0;
   prefaultHits = 0;
   stopped: string | null = null;
+  majorFaults = 0;
   private minor = 0;
-  private major = 0;
   private failures = 0;
   private readonly byAccess: [number, number, number] = [0, 0, 0];
   private readonly byCode: Record<string, number> = {};
@@ -155,11 +165,11 @@ export class Account {
 
   /** Takes the counters as they are for the state before the next fault. */
   rebase(): void {
-    const counters = this.system.counters();
-    this.zeroFills = counters[this.telling.zeroFill] ?? 0;
+    const { system, telling } = this;
+    this.zeroFills = system.counter(telling.zeroFill);
     this.copies = 0;
-    for (const name of this.telling.copied) this.copies += counters[name] ?? 0;
-    this.avoided = this.telling.avoided === null ? 0 : (counters[this.telling.avoided] ?? 0);
+    for (const name of telling.copied) this.copies += system.counter(name);
+    this.avoided = telling.avoided === null ? 0 : system.counter(telling.avoided);
   }
 
   /** Counts the fault that has just been taken. */
@@ -172,7 +182,7 @@ export class Account {
     this.rebase();
     if (code !== system.faultSuccess) return;
     const major = system.lastFaultMajor;
-    if (major) this.major++;
+    if (major) this.majorFaults++;
     else this.minor++;
     if (this.avoided > avoided) kinds.copyAvoided++;
     else if (this.copies > copies) kinds.copied++;
@@ -199,7 +209,7 @@ export class Account {
     let layered = 0;
     account.chainMax = 0;
     for (const entry of entries) {
-      const depth = chainLength(this.system.backing(vm, entry.start));
+      const depth = this.system.chainLength(vm, entry.start);
       if (depth === 0) continue;
       layers += depth;
       layered++;
@@ -216,8 +226,8 @@ export class Account {
     account.major += vm.usage.major;
   }
 
-  result(milliseconds: number): ReplayResult {
-    const counters = this.system.counters();
+  result(milliseconds: number, series: ReplaySeries): ReplayResult {
+    const statistics = this.system.statistics();
     const [read, write, execute] = this.byAccess;
     return {
       system: this.system.name,
@@ -229,18 +239,22 @@ export class Account {
       faults: this.faults,
       faultsByAccess: { read, write, execute },
       faultsByCode: this.byCode,
+      successCode: this.system.faultCodeName(this.system.faultSuccess),
       kinds: this.kinds,
       minor: this.minor,
-      major: this.major,
+      major: this.majorFaults,
       prefaultHits: this.prefaultHits,
       failures: this.failures,
       failedAccesses: this.failedAccesses,
       refusals: this.refusals,
-      pageIns: total(counters, PAGE_INS),
-      pageOuts: total(counters, PAGE_OUTS),
+      pageIns: total(statistics, PAGE_INS),
+      pageOuts: total(statistics, PAGE_OUTS),
       processes: this.processes,
       shape: this.shape(),
-      counters,
+      statistics,
+      queues: this.system.queues(),
+      simulated: simulatedTime(this.system),
+      series,
       stopped: this.stopped,
       milliseconds,
       referencesPerSecond: milliseconds > 0 ? Math.round((this.references / milliseconds) * 1000) : 0,
@@ -254,11 +268,6 @@ export class Account {
       chainMean: this.layered === 0 ? 0 : this.layers / this.layered,
     };
   }
-}
-
-/** Layers behind an entry: objects from the top one to the last, or an amap and what lies below it. */
-export function chainLength(layers: readonly BackingLayer[] | null): number {
-  return layers === null ? 0 : layers.length;
 }
 
 function count(counts: Record<string, number>, key: string): void {

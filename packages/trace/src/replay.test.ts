@@ -8,6 +8,7 @@ import {
   type CallResult,
   type EntryInfo,
   KernelPanic,
+  Machine,
   type MapRequest,
   PROT_OF_ACCESS,
   Tlb,
@@ -46,6 +47,7 @@ class FakeProcess implements VmProcess {
 class FakeSystem implements VmSystem {
   readonly name = 'freebsd';
   readonly tlb = new Tlb();
+  readonly machine = new Machine({ poolFrames: 1, contents: false, loadRule: 'read-bit' });
   readonly faultSuccess = OK;
   lastFaultMajor = false;
   onKill: ((process: VmProcess) => void) | null = null;
@@ -176,11 +178,20 @@ class FakeSystem implements VmSystem {
     const layer: BackingLayer = { kind: 'object', type: 'default', size: 1, ref: 1, resident: [] };
     return address === 0x10000 ? [layer, layer, layer] : [layer];
   }
-  queues(): [] {
-    return [];
+  queues(): { name: string; pages: number }[] {
+    return [{ name: 'free', pages: 100 - this.nextFrame }];
   }
   counters(): Record<string, number> {
     return { ...this.counts };
+  }
+  statistics(): Record<string, number> {
+    return this.counters();
+  }
+  counter(name: string): number {
+    return this.counters()[name] ?? 0;
+  }
+  chainLength(process: VmProcess, address: number): number {
+    return this.backing(process, address).length;
   }
   check(): void {}
 }
@@ -351,4 +362,25 @@ test('a trace can be replayed again', () => {
   const { milliseconds: _a, referencesPerSecond: _b, ...first } = play(acts);
   const { milliseconds: _c, referencesPerSecond: _d, ...second } = play(acts);
   expect(second).toEqual(first);
+});
+
+test('the series begins before the first reference, ends after the last and never goes back', () => {
+  const acts: Act[] = [anon(16, 40)];
+  for (let i = 0; i < 30; i++) acts.push([0, 16 + i]);
+  acts.push({ type: 'fork', child: 2, vfork: false }, [1, 16]);
+  const { series } = play(acts);
+  expect(series.references[0]).toBe(0);
+  expect([series.references.at(-1), series.faults.at(-1), series.processes.at(-1)]).toEqual([31, 31, 2]);
+  expect(series.queues.free).toEqual(series.faults.map((faults) => 99 - faults));
+  for (const column of [series.references, series.faults]) {
+    expect(column.length).toBe(32);
+    expect([...column].sort((a, b) => a - b)).toEqual(column);
+  }
+});
+
+test('a long trace has some two hundred samples', () => {
+  const acts: Act[] = [anon(16, 40)];
+  for (let i = 0; i < 5000; i++) acts.push([0, 16 + (i % 40)]);
+  expect(play(acts).series.references.length).toBeGreaterThan(190);
+  expect(play(acts).series.references.length).toBeLessThanOrEqual(202);
 });

@@ -1,3 +1,4 @@
+/** The format as a whole: what is written is read back, whatever it is, and damage is found wherever it is. */
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -16,5 +16,6 @@ export function importCommand(environment: Environment, input: string, options: 
   const header = importTrace({ format, input, spool: new FileSpool(options.output) });
   environment.err(`faultline: ${totalReferences(header.references)} references in ${options.output}\n`);
   for (const note of header.notes) environment.err(`faultline: ${note}\n`);
+  environment.err(`faultline: next: npx faultline compare ${options.output}\n`);
   return EXIT_DONE;
 }

@@ -1,105 +1,26 @@
-/** The branches of FreeBSD's fault handler, as data. */
-import type { BranchRow } from '../kernel/branch.js';
+/**
+ * The branches of FreeBSD's fault handler, as data: 98, numbered as they come in the seed.
+ *
+ *     F1-F3     letting go: unlock_map, unlock_and_deallocate
+ *     F4-F15    vm_fault: the look-up and the reference              branches-search.ts
+ *     F16-F45   vm_fault: the search down the chain, and the pager
+ *     F46-F67   vm_fault: copy-on-write, the second look, the translation
+ *     F68-F78   vm_fault_prefault                                    branches-found.ts
+ *     F79-F87   vm_fault_quick, _wire, _unwire, _copy_entry
+ *     F88-F98   vm_fault_additional_pages
+ *
+ * What may stand in braces in a sentence is listed in `explain-values.ts`.
+ */
+import type { BranchRow, Unreachable } from '../kernel/branch.js';
+import { FOUND_BRANCHES } from './branches-found.js';
+import { SEARCH_BRANCHES } from './branches-search.js';
 
-export const BRANCHES = {
-  F1: { when: 'look-up still valid', effect: 'map unlocked', lines: '146', say: '' },
-  F2: { when: 'below first object at clean-up', effect: 'busy top page freed', lines: '158-166', say: '' },
-  F3: { when: 'vnode held', effect: 'vput', lines: '169', say: '' },
-  F4: { when: 'look-up ok', effect: 'fault goes on', lines: '231', say: '' },
-  F5: { when: 'look-up fails, not user wiring + protection', effect: 'see F6-F9', lines: '234', say: '' },
-  F6: { when: 'first invalid address in a user map', effect: 'stack growth tried', lines: '236', say: '' },
-  F7: { when: 'growth fails', effect: 'KERN_FAILURE', lines: '240', say: '' },
-  F8: { when: 'growth ok', effect: 'retry once', lines: '241', say: '' },
-  F9: { when: 'else', effect: "look-up's code", lines: '244', say: '' },
-  F10: { when: 'user wiring, protection failure', effect: 'override look-up', lines: '254', say: '' },
-  F11: { when: 'override fails', effect: 'its code', lines: '257', say: '' },
-  F12: { when: 'entry not writable', effect: 'max loses w', lines: '268', say: '' },
-  F13: { when: 'NOFAULT entry', effect: 'panic', lines: '274', say: '' },
-  F14: { when: 'NEEDGIANT', effect: 'Giant around', lines: '291, 301', say: '' },
-  F15: { when: 'wired', effect: 'fault type = protection', lines: '307', say: '' },
-  F16: { when: 'dead object', effect: 'KERN_PROTECTION_FAILURE', lines: '321', say: '' },
-  F17: { when: 'page cow, write, first object', effect: 'cowfault, retry', lines: '341', say: '' },
-  F18: { when: 'page busy', effect: 'wait, v_intrans, retry', lines: '366', say: '' },
-  F19: { when: '... below first object', effect: 'top page freed', lines: '369', say: '' },
-  F20: { when: '... page still there', effect: 'sleep', lines: '388', say: '' },
-  F21: { when: 'resident, partly valid', effect: 'read it', lines: '409', say: '' },
-  F22: { when: 'resident, valid', effect: 'found, minor', lines: '414', say: '' },
-  F23: { when: 'index past object', effect: 'KERN_PROTECTION_FAILURE', lines: '422', say: '' },
-  F24: { when: 'not severe', effect: 'allocate', lines: '431', say: '' },
-  F25: { when: 'cached page came back valid', effect: 'found, minor, v_reactivated', lines: '434', say: '' },
-  F26: { when: 'no page', effect: 'wait, retry', lines: '437', say: '' },
-  F27: { when: 'random', effect: 'single page', lines: '460', say: '' },
-  F28: { when: 'else', effect: 'window 7/8 within entry', lines: '464-470', say: '' },
-  F29: { when: 'sequential', effect: 'scan behind, 0/15', lines: '473-479', say: '' },
-  F30: { when: 'hole or partly valid behind', effect: 'scan ends', lines: '499', say: '' },
-  F31: { when: 'busy/wired/fictitious behind', effect: 'skipped', lines: '501', say: '' },
-  F32: { when: 'page behind', effect: 'translations removed', lines: '507', say: '' },
-  F33: { when: 'dirty', effect: 'inactive', lines: '508', say: '' },
-  F34: { when: 'clean', effect: 'cached', lines: '511', say: '' },
-  F35: { when: 'pager ok', effect: 'major', lines: '560', say: '' },
-  F36: { when: 'page vanished', effect: 'retry', lines: '572', say: '' },
-  F37: { when: 'pager error', effect: 'console line', lines: '593', say: '' },
-  F38: { when: 'error/bad', effect: 'KERN_FAILURE / PROTECTION_FAILURE', lines: '604', say: '' },
-  F39: { when: 'failure below the top', effect: 'page freed, next object', lines: '613', say: '' },
-  F40: { when: 'failure at the top', effect: 'page kept for zero/copy', lines: '613', say: '' },
-  F41: { when: 'top object', effect: 'first_m set', lines: '629', say: '' },
-  F42: { when: 'end of chain', effect: 'zero fill in top object', lines: '638-652', say: '' },
-  F43: { when: 'page not pre-zeroed', effect: 'zeroed', lines: '657', say: '' },
-  F44: { when: 'pre-zeroed', effect: 'v_ozfod', lines: '660', say: '' },
-  F45: { when: 'next object', effect: 'chain step', lines: '665', say: '' },
-  F46: { when: 'found below, write', effect: 'copy on write', lines: '694', say: '' },
-  F47: { when: 'last user', effect: 'page moved, v_cow_optim', lines: '706-744', say: '' },
-  F48: { when: 'else', effect: 'page copied', lines: '749', say: '' },
-  F49: { when: 'old page in hand', effect: 'released to inactive', lines: '752', say: '' },
-  F50: { when: 'found below, read', effect: 'mapped read-only', lines: '774', say: '' },
-  F51: { when: 'map unlocked meanwhile', effect: 'relock', lines: '782', say: '' },
-  F52: { when: 'lock busy', effect: 'retry', lines: '787', say: '' },
-  F53: { when: 'map changed', effect: 'look up again', lines: '793', say: '' },
-  F54: { when: 'error', effect: 'retry or code', lines: '802', say: '' },
-  F55: { when: 'other object', effect: 'retry', lines: '814', say: '' },
-  F56: { when: 'same', effect: 'protection narrowed', lines: '829', say: '' },
-  F57: { when: 'writable mapping', effect: 'object may be dirty', lines: '832', say: '' },
-  F58: { when: 'NOSYNC entry', effect: 'VPO_NOSYNC if clean', lines: '850', say: '' },
-  F59: { when: 'else', effect: 'VPO_NOSYNC cleared', lines: '854', say: '' },
-  F60: { when: 'write fault', effect: 'dirty, swap block freed', lines: '856', say: '' },
-  F61: { when: 'partly valid', effect: 'zero, warn', lines: '871', say: '' },
-  F62: { when: 'plain fault', effect: 'prefault', lines: '884', say: '' },
-  F63: { when: 'wiring', effect: 'page wired', lines: '896', say: '' },
-  F64: { when: 'unwiring', effect: 'page unwired', lines: '899', say: '' },
-  F65: { when: 'plain', effect: 'page active', lines: '901', say: '' },
-  F66: { when: 'pager used', effect: 'ru_majflt', lines: '910', say: '' },
-  F67: { when: 'else', effect: 'ru_minflt', lines: '913', say: '' },
-  F68: { when: 'foreign pmap', effect: 'no prefault', lines: '933', say: '' },
-  F69: { when: 'entry start near', effect: 'clipped window', lines: '939', say: '' },
-  F70: { when: 'underflow', effect: 'from 0', lines: '941', say: '' },
-  F71: { when: 'overflow', effect: 'address 0', lines: '949', say: '' },
-  F72: { when: 'outside entry', effect: 'next', lines: '952', say: '' },
-  F73: { when: 'mapped, or no page table', effect: 'next', lines: '955', say: '' },
-  F74: { when: 'absent, default object', effect: 'look below', lines: '961', say: '' },
-  F75: { when: 'unaligned offset', effect: 'stop descending', lines: '964', say: '' },
-  F76: { when: 'absent', effect: 'end of prefault', lines: '974', say: '' },
-  F77: { when: 'valid page', effect: 'quick translation', lines: '978', say: '' },
-  F78: { when: 'partly valid or fictitious', effect: 'passed over', lines: '978', say: '' },
-  F79: { when: 'fault_quick', effect: 'touch', lines: '1001', say: '' },
-  F80: { when: 'wire: page fails', effect: 'stop', lines: '1029', say: '' },
-  F81: { when: '... not the first', effect: 'unwire the others', lines: '1030', say: '' },
-  F82: { when: 'unwire: mapped', effect: 'mark cleared', lines: '1059', say: '' },
-  F83: { when: 'not fictitious', effect: 'page unwired', lines: '1061', say: '' },
-  F84: { when: 'not mapped', effect: 'skipped', lines: '1059', say: '' },
-  F85: { when: 'copy entry: no page', effect: 'VM_WAIT', lines: '1133', say: '' },
-  F86: { when: 'read-only source', effect: 'look below', lines: '1148', say: '' },
-  F87: { when: 'page missing', effect: 'panic', lines: '1160', say: '' },
-  F88: { when: 'pager has not the page', effect: '0', lines: '1224', say: '' },
-  F89: { when: 'neither side', effect: '1', lines: '1228', say: '' },
-  F90: { when: 'ahead too long', effect: 'trimmed', lines: '1234', say: '' },
-  F91: { when: 'behind too long', effect: 'trimmed', lines: '1238', say: '' },
-  F92: { when: 'index 0', effect: 'nothing behind', lines: '1277', say: '' },
-  F93: { when: 'behind > index', effect: 'from 0 (pagers never offer it)', lines: '1246', say: '' },
-  F94: { when: 'resident neighbour below', effect: 'trimmed', lines: '1253', say: '' },
-  F95: { when: 'allocation fails behind', effect: 'array shifted', lines: '1263', say: '' },
-  F96: { when: 'resident neighbour above', effect: 'trimmed', lines: '1293', say: '' },
-  F97: { when: "past object's end", effect: 'trimmed', lines: '1295', say: '' },
-  F98: { when: 'allocation fails ahead', effect: 'stop', lines: '1302', say: '' },
-} as const satisfies Record<string, BranchRow>;
+export const BRANCHES = { ...SEARCH_BRANCHES, ...FOUND_BRANCHES } as const satisfies Record<string, BranchRow>;
 
 export type BranchId = keyof typeof BRANCHES;
+
+/** Branches that this machine cannot take. The coverage check fails when one of them is taken after all. */
+export const UNREACHABLE: Unreachable<BranchId> = {
+  F75: 'offsets of backing objects are kept in whole pages, so none can be unaligned',
+  F93: 'no pager offers more pages before a page than its index, and what is wanted is cut to the offer first',
+};

@@ -12,6 +12,7 @@ import {
   PQ_HOLD,
   PQ_INACTIVE,
   PQ_NONE,
+  pageFullyValid,
   pageHasFlag,
   pageIsBusy,
 } from './page.js';
@@ -120,6 +121,8 @@ function checkFrame(vm: Vm, page: number, listed: ReadonlySet<number>): void {
 function checkOffQueue(vm: Vm, page: number, owned: boolean): void {
   const { pages } = vm;
   if (pages.queues.queue[page] !== PQ_NONE) return;
-  const excused = pages.wireCount[page] !== 0 || pageHasFlag(vm, page, PG_UNMANAGED | PG_FICTITIOUS) || !owned;
+  // As seeded, advice can leave a partly valid page on no queue (O20).
+  const stray = !vm.mended && !pageFullyValid(vm, page);
+  const excused = stray || pages.wireCount[page] !== 0 || pageHasFlag(vm, page, PG_UNMANAGED | PG_FICTITIOUS) || !owned;
   insist(excused, () => `${place(vm, page)} belongs to an object and nobody will ever page it out`);
 }

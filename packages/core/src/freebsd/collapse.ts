@@ -65,10 +65,9 @@ function* joinOnce(vm: Vm, thread: Thread, object: VmObject, backing: VmObject):
 function* absorb(vm: Vm, thread: Thread, object: VmObject, backing: VmObject): Task<void> {
   backing.flags |= OBJ_DEAD;
   yield* movePages(vm, thread, object, backing);
-  if (backing.type === OBJT_SWAP) {
-    swapCopy(vm, backing, object, object.backingOffset, true);
-    cacheFree(vm, backing, 0, 0);
-  }
+  if (backing.type === OBJT_SWAP) swapCopy(vm, backing, object, object.backingOffset, true);
+  // The kernel looks only where there was swap: a split can have moved cached pages to an object without.
+  cacheFree(vm, backing, 0, 0);
   const offset = object.backingOffset + backing.backingOffset;
   const next = backing.backing;
   unlinkShadow(object);
@@ -116,6 +115,8 @@ function movePage(vm: Vm, page: number, object: VmObject, backing: VmObject): vo
     else pageRemove(vm, page);
     return;
   }
+  // A cached page without a swap block (O21) must not become the second one in this place.
+  if (object.cachedCount > 0) cacheFree(vm, object, pindex, pindex + 1);
   pageRename(vm, page, object, pindex);
 }
 

@@ -103,3 +103,10 @@ export function describeChain(vm: Vm, top: VmObject | null): BackingLayer[] {
   }
   return layers;
 }
+
+/** Objects of a shadow chain. */
+export function chainLength(top: VmObject | null): number {
+  let length = 0;
+  for (let object = top; object !== null; object = object.backing) length++;
+  return length;
+}

@@ -35,7 +35,7 @@ export function unlockMap(f: Fault): void {
 
 /** unlock_and_deallocate, entered with the object in hand locked. */
 export function cleanupLocked(f: Fault, then: FaultStage | null): FaultStage | null {
-  f.then = then;
+  f.following = then;
   pipWakeup(f.vm, f.object);
   if (f.object === f.firstObject) return dropTop(f);
   f.object.lock.release(f.thread);
@@ -74,7 +74,7 @@ function endTop(f: Fault): FaultStage | null {
 function unlockAll(f: Fault): FaultStage | null {
   unlockMap(f);
   putVnode(f);
-  return f.then;
+  return f.following;
 }
 
 function putVnode(f: Fault): void {
@@ -88,7 +88,7 @@ function putVnode(f: Fault): void {
 
 /** Entered with the object in hand locked. */
 export function sleepOnPage(f: Fault, then: FaultStage): FaultStage | null {
-  f.then = then;
+  f.following = then;
   if (f.object === f.firstObject) return sleepWithout(f);
   f.object.lock.release(f.thread);
   return freeTopThenSleep;

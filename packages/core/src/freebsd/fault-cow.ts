@@ -15,7 +15,7 @@ import { KERN_FAILURE, KERN_SUCCESS } from './kern.js';
 import { MAP_ENTRY_NOSYNC } from './map-entry.js';
 import { mapLookupLocked } from './map-lookup.js';
 import type { VmObject } from './object.js';
-import { objectOfPage, pipWakeup, setWriteableDirty } from './object.js';
+import { OBJ_ONEMAPPING, objectOfPage, pipWakeup, setWriteableDirty } from './object.js';
 import {
   PG_REFERENCED,
   pageActivate,
@@ -34,7 +34,7 @@ import {
   pageZeroInvalid,
   VPO_NOSYNC,
 } from './page.js';
-import { pageAlloc, pageFree, VM_ALLOC_NORMAL } from './page-alloc.js';
+import { pageAlloc, pageFree, releaseWired, VM_ALLOC_NORMAL } from './page-alloc.js';
 import { pageUnswapped } from './pager-swap.js';
 import type { Vm } from './vm.js';
 
@@ -52,6 +52,12 @@ export function found(f: Fault): FaultStage | null {
     branch(f, 'F48');
     f.vm.copyFrame(f.m, f.firstM);
     pageSetValid(f.vm, f.firstM);
+    // As seeded a copy made by wiring passes for clean (O18).
+    if (f.vm.mended) {
+      pageDirty(f.vm, f.firstM);
+      // As seeded others who share the top object go on seeing the old page through their translations (O19).
+      if ((f.firstObject.flags & OBJ_ONEMAPPING) === 0) f.vm.pmap.removeAll(f.m);
+    }
     branch(f, 'F49');
     releasePage(f);
   }
@@ -105,9 +111,9 @@ function relookup(f: Fault): FaultStage | null {
   branch(f, 'F53');
   const result = mapLookupLocked(f, f.faultType, retry);
   if (result !== KERN_SUCCESS) {
+    f.result = result;
     branch(f, 'F54');
     releasePage(f);
-    f.result = result;
     return cleanupLocked(f, result === KERN_FAILURE ? lookup : null);
   }
   if (f.entry.object !== f.firstObject || retry.pindex !== f.firstPindex) {
@@ -115,8 +121,8 @@ function relookup(f: Fault): FaultStage | null {
     releasePage(f);
     return cleanupLocked(f, lookup);
   }
-  branch(f, 'F56');
   f.prot &= retry.prot;
+  branch(f, 'F56');
   return permit(f);
 }
 
@@ -171,10 +177,12 @@ function finish(f: Fault): FaultStage | null {
   pageSetFlag(vm, m, PG_REFERENCED);
   if ((f.flags & VM_FAULT_WIRE_MASK) === 0) {
     branch(f, 'F65');
+    if (f.wired && vm.mended) keepWired(f);
     pageActivate(vm, m);
   } else if (f.wired) {
     branch(f, 'F63');
     pageWire(vm, m);
+    if (vm.mended) f.map.wiredFrames.set(f.vaddr, m);
   } else {
     branch(f, 'F64');
     pageUnwire(vm, m, true);
@@ -182,6 +190,16 @@ function finish(f: Fault): FaultStage | null {
   pageWakeup(vm, m);
   f.result = KERN_SUCCESS;
   return cleanupLocked(f, account);
+}
+
+/** The mending of O13: where an ordinary fault on a wired range has found another page than the wired one, the wiring goes over to it. */
+function keepWired(f: Fault): void {
+  const { vm, m } = f;
+  const before = f.map.wiredFrames.get(f.vaddr);
+  if (before === undefined || before === m) return;
+  pageWire(vm, m);
+  releaseWired(vm, before);
+  f.map.wiredFrames.set(f.vaddr, m);
 }
 
 /** ru_majflt or ru_minflt. */
@@ -193,9 +211,10 @@ function account(f: Fault): FaultStage | null {
 
 /**
  * vm_page_cowfault: a page that zero-copy I/O still reads is about to be written. A copy takes its place in the object, dirty and without
- * the references of the I/O; the page itself leaves with them.
+ * the references of the I/O; the page itself leaves with them. Answers false, with everything as before, when there is no memory for a
+ * copy: the fault then waits as for any page. (The seed waits in here, holding what the fault holds.)
  */
-export function cowFault(vm: Vm, page: number): void {
+export function cowFault(vm: Vm, page: number): boolean {
   const object = objectOfPage(vm, page) as VmObject;
   const pindex = pageIndex(vm, page);
   vm.pmap.removeAll(page);
@@ -203,16 +222,9 @@ export function cowFault(vm: Vm, page: number): void {
   pageRemove(vm, page);
   const copy = pageAlloc(vm, object, pindex, VM_ALLOC_NORMAL);
   if (copy < 0) {
-    // No memory: everything as before, and the fault waits like any other that finds no page.
     pageInsert(vm, page, object, pindex);
     pageActivate(vm, page);
-    return;
-  }
-  if (vm.pages.cow[page] === 0) {
-    pageFree(vm, copy);
-    pageInsert(vm, page, object, pindex);
-    pageActivate(vm, page);
-    return;
+    return false;
   }
   vm.copyFrame(page, copy);
   pageSetValid(vm, copy);
@@ -223,4 +235,5 @@ export function cowFault(vm: Vm, page: number): void {
   vm.pages.wireCount[page] = cow;
   if (vm.pages.wireCount[copy] === 0) pageActivate(vm, copy);
   pageWakeup(vm, copy);
+  return true;
 }

@@ -25,8 +25,5 @@ export function endFault(f: Fault): void {
 export function coverageListener(): FaultListener | null {
   const { current } = coverage;
   if (current === null) return null;
-  return {
-    branch: (id: BranchId) => current.note('freebsd', id),
-    stage: () => {},
-  };
+  return { branch: (id: BranchId) => current.note('freebsd', id) };
 }

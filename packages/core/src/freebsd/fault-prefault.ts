@@ -4,6 +4,11 @@
  *
  * It goes down through default objects only, and the first page that is not in memory ends it: a neighbourhood with a hole is not worth
  * the time.
+ *
+ * As seeded, the arithmetic of the first three pages of the address space wraps. The window then begins at page 0 instead of the
+ * entry's start, and a candidate below page 0 becomes page 0; what is looked up for either lies before the entry's part of
+ * the object. Usually nothing is there, which ends the prefault. Where the entry begins further into its object, a page
+ * before its part is mapped at an address that is not the entry's. Mended, the window begins at the entry.
  */
 import type { Fault, FaultStage } from './fault-state.js';
 import { branch } from './fault-state.js';
@@ -22,19 +27,33 @@ export function prefault(f: Fault, then: FaultStage): FaultStage | null {
     branch(f, 'F68');
     return then;
   }
-  f.then = then;
+  f.following = then;
   return f.entry.object === null ? then : prefaultRest(f);
+}
+
+/** The lowest page that is tried. */
+function windowStart(f: Fault): number {
+  const start = f.vaddr - PFBAK;
+  if (start < 0 && !f.vm.mended) {
+    if (f.candidate === 0) branch(f, 'F70');
+    return 0;
+  }
+  if (start >= f.entry.start) return start;
+  if (f.candidate === 0) branch(f, 'F69');
+  return f.entry.start;
+}
+
+/** The page that a candidate stands for. */
+export function candidatePage(f: Fault): number {
+  return Math.max(0, f.vaddr + (PAGE_ORDER[f.candidate] as number));
 }
 
 function prefaultRest(f: Fault): FaultStage | null {
   const { vm, entry, vaddr } = f;
-  let start = vaddr - PFBAK;
-  if (start < entry.start) {
-    if (f.candidate === 0) branch(f, 'F69');
-    start = entry.start;
-  }
+  const start = windowStart(f);
   for (; f.candidate < PAGE_ORDER.length; f.candidate++) {
-    const vpn = vaddr + (PAGE_ORDER[f.candidate] as number);
+    const vpn = candidatePage(f);
+    if (vaddr + (PAGE_ORDER[f.candidate] as number) < 0) branch(f, 'F71');
     if (vpn < start || vpn >= entry.end) {
       branch(f, 'F72');
       continue;
@@ -50,7 +69,7 @@ function prefaultRest(f: Fault): FaultStage | null {
       break;
     }
   }
-  return f.then;
+  return f.following;
 }
 
 /** One candidate: looks for its page from the entry's object down, hand over hand. */
@@ -58,6 +77,8 @@ function tryCandidate(f: Fault, vpn: number): 'blocked' | 'absent' | 'done' {
   const { vm, entry, thread } = f;
   let object = entry.object as VmObject;
   let pindex = vpn - entry.start + entry.offset;
+  // Before the object's first page: nothing is found however far one goes down.
+  if (pindex < 0) return 'absent';
   if (!object.lock.acquire(thread)) return 'blocked';
   let page = pageLookup(vm, object, pindex);
   while (page < 0 && object.type === OBJT_DEFAULT && object.backing !== null) {

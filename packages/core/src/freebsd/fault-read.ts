@@ -60,9 +60,9 @@ function chooseWindow(f: Fault): void {
     f.behind = 0;
     return;
   }
-  branch(f, 'F28');
   f.behind = Math.min(vaddr - entry.start, VM_FAULT_READ_BEHIND);
   f.ahead = Math.min(entry.end - vaddr - 1, VM_FAULT_READ_AHEAD);
+  branch(f, 'F28');
 }
 
 /** Advised so, or this read begins where the last one ended. A new entry's last read ended at 0. */
@@ -86,6 +86,7 @@ function scanBehind(f: Fault): void {
     const last = Math.max(0, f.firstPindex - SCAN_BEHIND);
     for (let pindex = f.firstPindex - 1; pindex >= last; pindex--) {
       const page = pageLookup(f.vm, top, pindex);
+      f.scanned = pindex;
       if (page < 0 || !pageFullyValid(f.vm, page)) {
         branch(f, 'F30');
         break;
@@ -147,9 +148,9 @@ function paged(f: Fault): FaultStage | null {
     vm.printf(`vm_fault: pager read error, ${f.thread.name}`);
   }
   if ((f.map !== vm.kernelMap && rv === VM_PAGER_ERROR) || rv === VM_PAGER_BAD) {
+    f.result = rv === VM_PAGER_ERROR ? KERN_FAILURE : KERN_PROTECTION_FAILURE;
     branch(f, 'F38');
     forgetPage(f);
-    f.result = rv === VM_PAGER_ERROR ? KERN_FAILURE : KERN_PROTECTION_FAILURE;
     return cleanupLocked(f, null);
   }
   if (f.object !== f.firstObject) {

@@ -4,7 +4,7 @@
  * Records are taken from a pool: a fault allocates nothing.
  */
 import type { BranchListener } from '../kernel/branch.js';
-import type { Stage, StageListener } from '../kernel/stages.js';
+import type { Stage } from '../kernel/stages.js';
 import type { Task, Thread } from '../kernel/thread.js';
 import type { Prot } from '../vm/prot.js';
 import type { BranchId } from './branches.js';
@@ -26,8 +26,8 @@ export const VM_FAULT_READ_BEHIND = 7;
 /** Pages of one read, and the width of the window in which a read counts as sequential. */
 export const VM_FAULT_READ = VM_FAULT_READ_AHEAD + VM_FAULT_READ_BEHIND + 1;
 
-/** Hears the branches and stages of faults. */
-export interface FaultListener extends BranchListener<BranchId, Fault>, StageListener {}
+/** Hears the branches of faults; their stages, the kernel's `stageListener` hears. */
+export type FaultListener = BranchListener<BranchId, Fault>;
 
 export type FaultStage = Stage<Fault>;
 
@@ -73,12 +73,14 @@ export class Fault {
   reqpage = 0;
   ahead = 0;
   behind = 0;
+  /** Index in the top object at which the scan behind a sequential read stands. */
+  scanned = 0;
   /** What the pager answered, once it has. */
   rv = 0;
 
   // ---- on the way out
   /** The stage after the clean-up: the look-up for a retry, null for the end. */
-  then: FaultStage | null = null;
+  following: FaultStage | null = null;
   /** Work in progress that is a task: the end of an object, the growth of a stack. */
   task: Task<void> | null = null;
   /** The candidate at which prefaulting goes on. */

@@ -14,8 +14,8 @@ import { KERN_SUCCESS } from './kern.js';
 import type { MapEntry, VmMap } from './map-entry.js';
 import type { VmObject } from './object.js';
 import { OBJT_DEFAULT, objectAllocate } from './object.js';
-import { pageActivate, pageLookup, pageSetValid, pageUnwire, pageWakeup } from './page.js';
-import { pageAlloc, VM_ALLOC_NORMAL } from './page-alloc.js';
+import { pageActivate, pageDirty, pageLookup, pageSetValid, pageUnwire, pageWakeup } from './page.js';
+import { pageAlloc, releaseWired, VM_ALLOC_NORMAL } from './page-alloc.js';
 import type { Vm } from './vm.js';
 import { waitForMemory } from './wait.js';
 
@@ -96,7 +96,7 @@ export function* faultWire(
 
 /**
  * vm_fault_unwire: unwires what the translations of a range show. A page whose translation is gone (mprotect to nothing) stays wired for
- * ever: as seeded. Mended, it is looked for in the entry's object.
+ * ever, and one that a copy has taken the place of is unwired without being wired: as seeded. Mended, the map knows which it was.
  */
 export function faultUnwire(vm: Vm, map: VmMap, start: number, end: number, fictitious: boolean): void {
   for (let vpn = start; vpn < end; vpn++) {
@@ -106,29 +106,21 @@ export function faultUnwire(vm: Vm, map: VmMap, start: number, end: number, fict
       vm.pmap.changeWiring(map.pmap, vpn, false);
       if (!fictitious) {
         mark(vm, 'F83');
-        pageUnwire(vm, page, true);
+        if (!vm.mended) pageUnwire(vm, page, true);
       }
     } else {
       mark(vm, 'F84');
-      if (vm.mended && !fictitious) unwireUnmapped(vm, map, vpn);
     }
+    if (vm.mended) unwireKnown(vm, map, vpn);
   }
 }
 
-/** The mending of O7: the page that was wired here, found through the entry instead of the translation. */
-function unwireUnmapped(vm: Vm, map: VmMap, vpn: number): void {
-  const entry = map.lookup(vpn);
-  let object = entry?.object ?? null;
-  let pindex = entry === null ? 0 : vpn - entry.start + entry.offset;
-  while (object !== null) {
-    const page = pageLookup(vm, object, pindex);
-    if (page >= 0) {
-      if (vm.pages.wireCount[page] !== 0) pageUnwire(vm, page, true);
-      return;
-    }
-    pindex += object.backingOffset;
-    object = object.backing;
-  }
+/** The mending of O7 and O13: unwires the page that was wired here, whatever the translation shows. */
+function unwireKnown(vm: Vm, map: VmMap, vpn: number): void {
+  const page = map.wiredFrames.get(vpn);
+  if (page === undefined) return;
+  map.wiredFrames.delete(vpn);
+  releaseWired(vm, page);
 }
 
 /**
@@ -157,6 +149,8 @@ export function* faultCopyEntry(
     }
     vm.copyFrame(source, page);
     pageSetValid(vm, page);
+    // As seeded the copy passes for clean, though no pager has it: the page daemon would drop it, and the child read zeros (O17).
+    if (vm.mended) pageDirty(vm, page);
     vm.pmap.enter(target.pmap, targetEntry.start + index, page, prot, false);
     pageActivate(vm, page);
     pageWakeup(vm, page);

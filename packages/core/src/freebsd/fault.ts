@@ -49,13 +49,14 @@ import { requestMemory } from './wait.js';
 export function faultStart(f: Fault): FaultStage | null {
   f.vm.counters.v_vm_faults++;
   f.vm.machine.clock.advance(f.vm.machine.costs.trap);
+  f.faultType = f.askedType;
+  f.hardfault = 0;
   return lookup;
 }
 
-/** RetryFault: everything from the start. */
+/** RetryFault: everything from the start, but for what was read already and the wider permission of a wired entry. */
 export function lookup(f: Fault): FaultStage | null {
   f.map = f.originalMap;
-  f.faultType = f.askedType;
   const result = mapLookup(f, f.faultType);
   if (result === LOOKUP_BLOCKED) return lookup;
   if (result !== KERN_SUCCESS) return lookupFailed(f, result);
@@ -74,8 +75,8 @@ function lookupFailed(f: Fault, result: number): FaultStage | null {
     branch(f, 'F6');
     return startGrowStack(f, stackGrown);
   }
-  branch(f, 'F9');
   f.result = result;
+  branch(f, 'F9');
   return null;
 }
 
@@ -102,8 +103,8 @@ function lookupOverride(f: Fault): FaultStage | null {
   const result = mapLookup(f, wanted);
   if (result === LOOKUP_BLOCKED) return lookupOverride;
   if (result !== KERN_SUCCESS) {
-    branch(f, 'F11');
     f.result = result;
+    branch(f, 'F11');
     return null;
   }
   if ((f.entry.protection & PROT_WRITE) === 0) {
@@ -124,7 +125,6 @@ function lookedUp(f: Fault): FaultStage | null {
   f.lookupStillValid = true;
   f.firstM = -1;
   f.m = -1;
-  f.hardfault = 0;
   f.vp = null;
   f.vm.machine.clock.advance(f.vm.machine.costs.mapLookupStep);
   if ((f.entry.eflags & MAP_ENTRY_NOFAULT) !== 0) {
@@ -198,16 +198,16 @@ export function search(f: Fault): FaultStage | null {
   const { vm, object } = f;
   vm.machine.clock.advance(vm.machine.costs.objectStep);
   if ((object.flags & OBJ_DEAD) !== 0) {
-    branch(f, 'F16');
     f.result = KERN_PROTECTION_FAILURE;
+    branch(f, 'F16');
     return cleanupLocked(f, null);
   }
   f.m = pageLookup(vm, object, f.pindex);
   if (f.m >= 0) return resident(f);
   if (tryPager(f) || object === f.firstObject) {
     if (f.pindex >= object.size) {
-      branch(f, 'F23');
       f.result = KERN_PROTECTION_FAILURE;
+      branch(f, 'F23');
       return cleanupLocked(f, null);
     }
     return allocate(f);
@@ -220,21 +220,17 @@ function resident(f: Fault): FaultStage | null {
   const { vm, m } = f;
   if (vm.pages.cow[m] !== 0 && (f.faultType & PROT_WRITE) !== 0 && f.object === f.firstObject) {
     branch(f, 'F17');
-    cowFault(vm, m);
-    return cleanupLocked(f, lookup);
+    return cleanupLocked(f, cowFault(vm, m) ? lookup : waitForPage);
   }
   if (pageIsBusy(vm, m)) {
     branch(f, 'F18');
     return sleepOnPage(f, lookup);
   }
+  const whole = pageFullyValid(vm, m);
+  branch(f, whole ? 'F22' : 'F21');
   vm.pages.queues.remove(m);
   pageBusy(vm, m);
-  if (!pageFullyValid(vm, m)) {
-    branch(f, 'F21');
-    return readRest(f);
-  }
-  branch(f, 'F22');
-  return found;
+  return whole ? found : readRest(f);
 }
 
 /** A new page for the place, unless memory is so short that even trying is unfair to the page daemon. */

@@ -89,6 +89,8 @@ function* copyEntry(vm: Vm, thread: Thread, parent: VmMap, child: VmMap, entry: 
   const copy = cloneFor(child, entry);
   copy.object = null;
   if (entry.wiredCount !== 0) {
+    // As seeded the copy stays marked as to be copied, and a fork of the child leaves its translations writable (O22).
+    if (vm.mended) copy.eflags &= ~MAP_ENTRY_NEEDS_COPY;
     yield* faultCopyEntry(vm, thread, child, copy, entry);
     return;
   }

@@ -97,6 +97,8 @@ export class VmMap {
   size = 0;
   /** Wire what is mapped from now on (mlockall). */
   wireFuture = false;
+  /** Mended only: the frame that is wired for each page of a wired range, which its translation may not show (O7, O13). */
+  readonly wiredFrames = new Map<number, number>();
 
   constructor(
     vm: Vm,

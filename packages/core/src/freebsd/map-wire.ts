@@ -41,7 +41,7 @@ interface Progress {
   end: number;
 }
 
-/** vm_map_wire. */
+/** vm_map_wire. Nothing to wire is a success: the kernel of the time left the entry in transition for ever. */
 export function* wireRange(
   vm: Vm,
   thread: Thread,
@@ -51,10 +51,10 @@ export function* wireRange(
   options: WireOptions,
 ): Task<number> {
   yield* lockMap(map, thread);
-  const first = map.lookup(start);
-  if (first === null && !options.holesOk) {
+  const missing = map.lookup(start) === null && !options.holesOk;
+  if (missing || start >= end) {
     unlockMapWrite(map, thread);
-    return KERN_INVALID_ADDRESS;
+    return missing ? KERN_INVALID_ADDRESS : KERN_SUCCESS;
   }
   const progress: Progress = { result: KERN_SUCCESS, end };
   yield* wireEntries(vm, thread, map, start, progress, options);
@@ -205,9 +205,10 @@ export function* unwireRange(
   options: WireOptions,
 ): Task<number> {
   yield* lockMap(map, thread);
-  if (map.lookup(start) === null && !options.holesOk) {
+  const missing = map.lookup(start) === null && !options.holesOk;
+  if (missing || start >= end) {
     unlockMapWrite(map, thread);
-    return KERN_INVALID_ADDRESS;
+    return missing ? KERN_INVALID_ADDRESS : KERN_SUCCESS;
   }
   const progress: Progress = { result: KERN_SUCCESS, end };
   yield* markForUnwiring(vm, thread, map, start, progress, options);

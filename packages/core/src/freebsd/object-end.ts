@@ -125,6 +125,15 @@ export function* terminate(vm: Vm, thread: Thread, object: VmObject): Task<void>
     yield* pipWait(vm, thread, object, 'objtrm');
     while (!object.lock.acquire(thread)) yield;
   }
+  freeResident(vm, object);
+  cacheFree(vm, object, 0, 0);
+  object.swap?.freeAll();
+  if (object.handle !== null) object.handle.object = null;
+  objectForget(vm, object);
+}
+
+/** Frees all resident pages; wired ones only leave the object. */
+function freeResident(vm: Vm, object: VmObject): void {
   for (let page = object.firstPage; page >= 0; page = object.firstPage) {
     if (vm.pages.wireCount[page] === 0) {
       pageFree(vm, page);
@@ -133,10 +142,6 @@ export function* terminate(vm: Vm, thread: Thread, object: VmObject): Task<void>
       pageRemove(vm, page);
     }
   }
-  cacheFree(vm, object, 0, 0);
-  object.swap?.freeAll();
-  if (object.handle !== null) object.handle.object = null;
-  objectForget(vm, object);
 }
 
 /** vm_object_pip_wait: sleeps until nobody pages on the object. Entered and left without its lock. */

@@ -10,6 +10,7 @@ import {
   PG_REFERENCED,
   PG_UNMANAGED,
   pageActivate,
+  pageDeactivate,
   pageDontneed,
   pageFullyValid,
   pageHasFlag,
@@ -115,9 +116,15 @@ function adviseOne(vm: Vm, top: VmObject, index: number, advice: ObjectAdvice): 
     let page = pageLookup(vm, object, pindex);
     if (page < 0 && advice === 'willneed') {
       page = pageAlloc(vm, object, pindex, VM_ALLOC_IFCACHED | VM_ALLOC_NOBUSY);
+      // As seeded one that is not whole is left on no queue, and lost to the page daemon until it is used again (O20).
+      if (page >= 0 && vm.mended) pageDeactivate(vm, page);
     }
     if (page >= 0) return advisePage(vm, object, page, pindex, advice);
-    if (advice === 'free' && object.type === OBJT_SWAP) swapFreespace(object, pindex, 1);
+    if (advice === 'free' && object.type === OBJT_SWAP) {
+      swapFreespace(object, pindex, 1);
+      // As seeded the cached page stays, without the swap block that a cached page of such an object must have (O21).
+      if (vm.mended) cacheFree(vm, object, pindex, pindex + 1);
+    }
     pindex += object.backingOffset;
     object = object.backing;
   }

@@ -33,8 +33,9 @@ export const OBJ_PIPWNT = 0x0400;
 export const OBJ_ONEMAPPING = 0x2000;
 
 export class VmObject {
-  /** Pages on its list of resident pages, first one, or -1. */
+  /** First and last of its resident pages, in the order in which they came, or -1. */
   firstPage = -1;
+  lastPage = -1;
   residentCount = 0;
   /** First of its cached pages, or -1. */
   firstCached = -1;

@@ -24,6 +24,7 @@ import {
   pageInsert,
   pageIsBusy,
   pageRemove,
+  pageUnwire,
   pageWire,
   VPO_BUSY,
 } from './page.js';
@@ -74,7 +75,7 @@ function allocatable(vm: Vm, request: number): boolean {
  * Its `valid` is 0 unless the place was cached.
  */
 export function pageAlloc(vm: Vm, object: VmObject, pindex: number, request: number): number {
-  if (vm.allocationFails !== null && vm.allocationFails('frame')) return -1;
+  if (vm.allocationFails?.('frame')) return -1;
   if (!allocatable(vm, request)) {
     vm.pageoutDeficit++;
     return -1;
@@ -143,6 +144,13 @@ export function pageFree(vm: Vm, page: number): void {
   pages.flags[page] = 0;
   pages.queues.insertTail(pages.holdCount[page] === 0 ? PQ_FREE : PQ_HOLD, page);
   vm.noteFreePage();
+}
+
+/** vm_page_unwire of a page that may have lost its object while it was wired: with the last wiring it is free. Mended only. */
+export function releaseWired(vm: Vm, page: number): void {
+  pageUnwire(vm, page, true);
+  const lost = vm.pages.wireCount[page] === 0 && vm.pages.hash.object[page] === 0;
+  if (lost && !pageHasFlag(vm, page, PG_FICTITIOUS)) pageFree(vm, page);
 }
 
 /** vm_page_unhold: a page that was freed meanwhile is really free when the last hold goes. */

@@ -98,10 +98,13 @@ export function pageIndex(vm: Vm, page: number): number {
 export function pageInsert(vm: Vm, page: number, object: VmObject, pindex: number): void {
   const pages = vm.pages;
   pages.hash.insert(page, object.id, pindex);
-  pages.listNext[page] = object.firstPage;
-  pages.listPrev[page] = -1;
-  if (object.firstPage >= 0) pages.listPrev[object.firstPage] = page;
-  object.firstPage = page;
+  // At the end: memory that is touched from start to end is then also freed, and handed out again, in that order.
+  const last = object.lastPage;
+  pages.listNext[page] = -1;
+  pages.listPrev[page] = last;
+  if (last >= 0) pages.listNext[last] = page;
+  else object.firstPage = page;
+  object.lastPage = page;
   object.residentCount++;
   object.generation++;
   if (((pages.flags[page] as number) & PG_WRITEABLE) !== 0 && object.type === OBJT_VNODE)
@@ -127,6 +130,7 @@ function unlistPage(pages: Pages, page: number, object: VmObject): void {
   if (prev >= 0) pages.listNext[prev] = next;
   else object.firstPage = next;
   if (next >= 0) pages.listPrev[next] = prev;
+  else object.lastPage = prev;
 }
 
 /** vm_page_rename: moves a page to another object and index. It becomes dirty: no pager of the new object knows it. */

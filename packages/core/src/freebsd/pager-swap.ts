@@ -45,7 +45,9 @@ export function swapHasPage(object: VmObject, pindex: number, run: PageRun): boo
   const swap = object.swap as SwapBlocks;
   const block = swap.get(pindex);
   if (block === SWAPBLK_NONE) return false;
-  while (run.before < NEIGHBOURS_MAX && swap.get(pindex - run.before - 1) === block - run.before - 1) run.before++;
+  // Never below block 0: "no block" is -1, and a page that has none is not its neighbour.
+  const before = Math.min(NEIGHBOURS_MAX, block);
+  while (run.before < before && swap.get(pindex - run.before - 1) === block - run.before - 1) run.before++;
   while (run.after < NEIGHBOURS_MAX && swap.get(pindex + run.after + 1) === block + run.after + 1) run.after++;
   return true;
 }
@@ -66,7 +68,8 @@ export function swapGetPages(
   let from = requested;
   let to = requested + 1;
   if (block !== SWAPBLK_NONE) {
-    while (from > 0 && blockOf(from - 1) === block - (requested - from) - 1) from--;
+    const lowest = Math.max(0, requested - block);
+    while (from > lowest && blockOf(from - 1) === block - (requested - from) - 1) from--;
     while (to < count && blockOf(to) === block + (to - requested)) to++;
   }
   for (let i = 0; i < count; i++) if (i < from || i >= to) pageFree(vm, pages[i] as number);

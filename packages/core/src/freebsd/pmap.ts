@@ -99,7 +99,7 @@ export class FreebsdPmap {
 
   /** pmap_is_prefaultable: no translation here, but some in the same 2 MiB, so that entering one allocates nothing. */
   isPrefaultable(pmap: Pmap, vpn: number): boolean {
-    return this.tables.pteOf(pmap, vpn) === 0 && this.tables.regionCount(pmap, vpn) > 0;
+    return this.tables.isGap(pmap, vpn);
   }
 
   /** pmap_extract: the frame behind a page, or -1. */

@@ -17,7 +17,7 @@ const SGROW_PAGES = 32;
 
 /** Tries to grow a stack to hold the fault's address; the answer is in `result`, and `then` follows. */
 export function startGrowStack(f: Fault, then: FaultStage): FaultStage | null {
-  f.then = then;
+  f.following = then;
   f.task = growInTask(f);
   return growing;
 }
@@ -26,7 +26,7 @@ function growing(f: Fault): FaultStage | null {
   const step = (f.task as Task<void>).next();
   if (step.done !== true) return growing;
   f.task = null;
-  return f.then;
+  return f.following;
 }
 
 function* growInTask(f: Fault): Task<void> {

@@ -45,6 +45,8 @@ export class Kernel {
   /** Who awaits the next completion of I/O. */
   private ioWaiters: (() => void)[] = [];
   private readonly background = new Set<Promise<unknown>>();
+  /** Threads that are run asynchronously just now: one that is runnable goes on when its promise does. */
+  private readonly asyncThreads = new Set<Thread>();
 
   constructor(readonly clock: SimClock) {}
 
@@ -118,6 +120,14 @@ export class Kernel {
     thread.channel = null;
     thread.timedOut = timedOut;
     if (thread.task !== null) this.runQueue.push(thread);
+    else if (this.asyncThreads.size > 0) this.resumeWaiters();
+  }
+
+  /** Lets everybody who awaits a completion look again. */
+  private resumeWaiters(): void {
+    const waiters = this.ioWaiters;
+    this.ioWaiters = [];
+    for (const resolve of waiters) resolve();
   }
 
   // ---- I/O that completes outside ---------------------------------------------------------------------------------
@@ -130,9 +140,7 @@ export class Kernel {
       this.pendingIo--;
       done(result);
       this.wakeup(io);
-      const waiters = this.ioWaiters;
-      this.ioWaiters = [];
-      for (const resolve of waiters) resolve();
+      this.resumeWaiters();
     };
     io.then(settle, () => settle(-5));
   }
@@ -157,10 +165,16 @@ export class Kernel {
 
   /** The same, waiting also for I/O that completes outside. */
   async runRecordAsync<R extends Staged>(record: R, first: Stage<R>): Promise<void> {
+    const { thread } = record;
     let stage: Stage<R> | null = first;
-    while (stage !== null) {
-      while (!this.tryUntilRunnable(record.thread)) await this.nextCompletion();
-      stage = this.advance(record, stage);
+    this.asyncThreads.add(thread);
+    try {
+      while (stage !== null) {
+        while (!this.tryUntilRunnable(thread)) await this.nextCompletion();
+        stage = this.advance(record, stage);
+      }
+    } finally {
+      this.asyncThreads.delete(thread);
     }
   }
 
@@ -186,10 +200,15 @@ export class Kernel {
 
   /** The same, waiting also for I/O that completes outside. */
   async callAsync<T>(thread: Thread, task: Task<T>): Promise<T> {
-    for (;;) {
-      while (!this.tryUntilRunnable(thread)) await this.nextCompletion();
-      const step = task.next();
-      if (step.done === true) return step.value;
+    this.asyncThreads.add(thread);
+    try {
+      for (;;) {
+        while (!this.tryUntilRunnable(thread)) await this.nextCompletion();
+        const step = task.next();
+        if (step.done === true) return step.value;
+      }
+    } finally {
+      this.asyncThreads.delete(thread);
     }
   }
 
@@ -228,10 +247,15 @@ export class Kernel {
       last = this.scheduler.next(this.runnableTasks(), last);
       if (last !== null) this.step(last);
       else if (this.timedSleepers > 0) this.fireNextTimeout();
-      else if (this.pendingIo > 0) return false;
+      else if (this.pendingIo > 0 || this.someAsyncThreadRuns()) return false;
       else throw new KernelHang(thread.wmesg, `${thread.name} would sleep for ever on ${thread.wmesg}`);
     }
     return true;
+  }
+
+  private someAsyncThreadRuns(): boolean {
+    for (const thread of this.asyncThreads) if (thread.running) return true;
+    return false;
   }
 
   /** Runs every thread that has a task until all of them sleep. */

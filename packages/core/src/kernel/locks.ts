@@ -48,12 +48,6 @@ function waitFor(kernel: Kernel, thread: Thread, lock: Lock): false {
   return false;
 }
 
-function noteReleased(thread: Thread, lock: Lock): void {
-  const at = thread.holds.lastIndexOf(lock);
-  if (at === thread.holds.length - 1) thread.holds.pop();
-  else thread.holds.splice(at, 1);
-}
-
 const NOBODY: readonly Thread[] = [];
 
 /** One holder; recursion only where the kernel's lock allows it. */
@@ -85,7 +79,7 @@ export class Mutex implements Lock {
       this.owner = thread;
       this.depth = 1;
       thread.waitsFor = null;
-      thread.holds.push(this);
+      thread.locksHeld++;
       return true;
     }
     if (this.owner !== thread || !this.recursive) return false;
@@ -97,7 +91,7 @@ export class Mutex implements Lock {
     if (this.owner !== thread) throw new Error(`${thread.name} releases ${this.name}, which it does not hold`);
     if (--this.depth > 0) return;
     this.owner = null;
-    noteReleased(thread, this);
+    thread.locksHeld--;
     if (!this.waiters) return;
     this.waiters = false;
     this.kernel.wakeup(this);
@@ -135,7 +129,7 @@ export class RwLock implements Lock {
     if (this.writer !== null) return false;
     this.readers.push(thread);
     thread.waitsFor = null;
-    thread.holds.push(this);
+    thread.locksHeld++;
     return true;
   }
 
@@ -154,7 +148,7 @@ export class RwLock implements Lock {
     this.writer = thread;
     this.depth = 1;
     thread.waitsFor = null;
-    thread.holds.push(this);
+    thread.locksHeld++;
     return true;
   }
 
@@ -177,18 +171,28 @@ export class RwLock implements Lock {
   }
 
   releaseRead(thread: Thread): void {
-    const at = this.readers.lastIndexOf(thread);
-    if (at < 0) throw new Error(`${thread.name} releases ${this.name}, which it does not read`);
-    this.readers.splice(at, 1);
-    noteReleased(thread, this);
+    if (!this.dropReader(thread)) throw new Error(`${thread.name} releases ${this.name}, which it does not read`);
+    thread.locksHeld--;
     if (this.readers.length === 0) this.wakeWaiters();
+  }
+
+  /** Takes one hold of a thread off the list. The newest goes first: it is the last but for races, and then nothing is searched. */
+  private dropReader(thread: Thread): boolean {
+    const { readers } = this;
+    const last = readers.length - 1;
+    let at = last;
+    while (at >= 0 && readers[at] !== thread) at--;
+    if (at < 0) return false;
+    if (at < last) readers[at] = readers[last] as Thread;
+    readers.pop();
+    return true;
   }
 
   releaseWrite(thread: Thread): void {
     if (this.writer !== thread) throw new Error(`${thread.name} releases ${this.name}, which it does not write`);
     if (--this.depth > 0) return;
     this.writer = null;
-    noteReleased(thread, this);
+    thread.locksHeld--;
     this.wakeWaiters();
   }
 

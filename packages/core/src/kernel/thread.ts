@@ -34,8 +34,8 @@ export class Thread {
   timedOut = false;
   /** The lock that it waits for, for the deadlock report. */
   waitsFor: Lock | null = null;
-  /** Exclusive and shared locks that it holds, for the report only. */
-  readonly holds: Lock[] = [];
+  /** How many locks it holds, each hold of a shared one counted; 0 when it is at rest. */
+  locksHeld = 0;
   /** DragonFly's tokens: held while it runs, lost while it sleeps. */
   readonly tokens: Token[] = [];
   /** What is left to do, or null while it only lends its name to a call. */

@@ -35,6 +35,8 @@ export const PTE_FRAME_SHIFT = 8;
 export const LEAF_PAGES = 512;
 const LEAF_SHIFT = 9;
 const INDEX_MASK = LEAF_PAGES - 1;
+/** A page number times these is, truncated, its region of 2 MiB and its place in the root: both fit an int32, which a page number does not. */
+const REGION_SCALE = 1 / LEAF_PAGES;
 const ROOT_SCALE = 1 / 2 ** 27;
 /** "No slot" and "end of list". */
 export const NO_SLOT = -1;
@@ -134,7 +136,7 @@ export class PageTables {
 
   /** The leaf that serves `vpn`, or 0. */
   leafOf(pmap: Pmap, vpn: number): number {
-    const region = Math.floor(vpn / LEAF_PAGES);
+    const region = (vpn * REGION_SCALE) | 0;
     if (region === pmap.cachedRegion) return pmap.cachedLeaf;
     const nodes = this.nodes;
     const second = nodes[(pmap.root << LEAF_SHIFT) + ((vpn * ROOT_SCALE) | 0)] as number;
@@ -163,12 +165,18 @@ export class PageTables {
     return leaf === 0 ? 0 : (this.pte[(leaf << LEAF_SHIFT) + (vpn & INDEX_MASK)] as number);
   }
 
+  /** Whether `vpn` has no translation but its 2 MiB region has: one could be made without a new leaf. */
+  isGap(pmap: Pmap, vpn: number): boolean {
+    const leaf = this.leafOf(pmap, vpn);
+    return leaf !== 0 && this.pte[(leaf << LEAF_SHIFT) + (vpn & INDEX_MASK)] === 0;
+  }
+
   /** First valid slot at or above page `from` and below `to`, or NO_SLOT; skips regions without a leaf. */
   nextSlot(pmap: Pmap, from: number, to: number): number {
     let vpn = from;
     while (vpn < to) {
       const leaf = this.leafOf(pmap, vpn);
-      const regionEnd = (Math.floor(vpn / LEAF_PAGES) + 1) * LEAF_PAGES;
+      const regionEnd = (((vpn * REGION_SCALE) | 0) + 1) * LEAF_PAGES;
       if (leaf === 0) {
         vpn = this.nextRegion(pmap, vpn, regionEnd);
         continue;
@@ -284,7 +292,7 @@ export class PageTables {
     const leaf = this.newLeaf();
     this.nodes[(third << LEAF_SHIFT) + ((vpn >>> 9) & INDEX_MASK)] = leaf;
     this.nodeCount[third] = (this.nodeCount[third] as number) + 1;
-    this.leafBase[leaf] = Math.floor(vpn / LEAF_PAGES) * LEAF_PAGES;
+    this.leafBase[leaf] = ((vpn * REGION_SCALE) | 0) * LEAF_PAGES;
     this.leafPmap[leaf] = pmap.id;
     return leaf;
   }

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { KernelHang, KernelPanic } from '../kernel/errors.js';
+import type { Machine } from '../machine/machine.js';
 import type { BackingStore } from '../machine/store.js';
 import type { Tlb } from '../machine/tlb.js';
 import type { Access } from '../machine/units.js';
@@ -16,6 +17,7 @@ import { type FaultObserver, type RunOptions, runScenario } from './run.js';
 class TinySystem implements VmSystem {
   readonly name: VmSystem['name'];
   readonly tlb = {} as Tlb;
+  readonly machine = {} as Machine;
   readonly faultSuccess = 0;
   lastFaultMajor = false;
   onKill: VmSystem['onKill'] = null;
@@ -115,6 +117,15 @@ class TinySystem implements VmSystem {
   }
   counters(): Record<string, number> {
     return { v_vm_faults: 2, v_zfod: 0 };
+  }
+  statistics(): Record<string, number> {
+    return this.counters();
+  }
+  counter(name: string): number {
+    return this.counters()[name] ?? 0;
+  }
+  chainLength(): number {
+    return 1;
   }
   check(): void {}
 }

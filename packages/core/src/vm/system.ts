@@ -9,6 +9,7 @@
  * ever wake the thread. Both leave the machine as it stood, for inspection.
  */
 import type { Costs } from '../machine/costs.js';
+import type { Machine } from '../machine/machine.js';
 import type { Contents } from '../machine/memory.js';
 import type { BackingStore } from '../machine/store.js';
 import type { Tlb } from '../machine/tlb.js';
@@ -113,6 +114,8 @@ export type BackingLayer =
 
 export interface VmSystem {
   readonly name: SystemName;
+  /** The machine that the kernel runs on: its clock, disk and CPUs. */
+  readonly machine: Machine;
 
   /** A file known under `name`, backed by `store`. Nothing of it is in memory yet. */
   createFile(name: string, store: BackingStore): VmFile;
@@ -167,12 +170,16 @@ export interface VmSystem {
   entries(process: VmProcess): EntryInfo[];
   /** Layers behind the entry at `address`, empty when nothing is there yet, null when no entry holds the address. */
   backing(process: VmProcess, address: number): BackingLayer[] | null;
+  /** How many layers `backing` would list: objects of the shadow chain, or amap and object. 0 where nothing is. */
+  chainLength(process: VmProcess, address: number): number;
   /** Queue sizes in printing order; a queue that the system lacks is left out. */
   queues(): { readonly name: string; readonly pages: number }[];
   /** The counters of the fault handler by kernel name, zeros included: what a scenario's `counters` prints. */
   counters(): Record<string, number>;
   /** Every counter that the kernel keeps, by kernel name: those of `counters`, and pager, page daemon and fork beside them. */
   statistics(): Record<string, number>;
+  /** One counter of `statistics`, without making a list of all; 0 for a name that the kernel does not keep. */
+  counter(name: string): number;
 
   /** Called with each process that the kernel itself kills for want of memory. */
   onKill: ((process: VmProcess) => void) | null;

@@ -1,0 +1,89 @@
+/*
+ * A system under measurement: a machine whose memory we hold, and the accesses of a process as an embedder makes them.
+ */
+import { ACCESS_READ, ACCESS_WRITE, bootSystem, PROT_READ, PROT_WRITE } from '@faultline/core';
+
+export const PAGE = 4096;
+const DOUBLES = PAGE / 8;
+/** Where memory is mapped, as a page number: inside the reach of 32 bits, where a guest of 32 bits would be. */
+export const FIRST_PAGE = 0x10000;
+
+export class Space {
+  constructor(name, memoryPages) {
+    const buffer = new ArrayBuffer(memoryPages * PAGE);
+    this.bytes = new Uint8Array(buffer);
+    this.doubles = new Float64Array(buffer);
+    // Otherwise the host's own first faults on the buffer would be counted as ours.
+    this.bytes.fill(1);
+    this.system = bootSystem(name, { memoryPages, contents: buffer });
+  }
+
+  /** A process with `pages` pages of anonymous memory at FIRST_PAGE that nobody has touched. */
+  process(pages) {
+    const process = this.system.spawn('bench');
+    this.map(process, { kind: 'anon' }, pages);
+    return process;
+  }
+
+  map(process, backing, pages) {
+    const protection = backing.kind === 'anon' ? PROT_READ | PROT_WRITE : PROT_READ;
+    const at = { address: FIRST_PAGE * PAGE, length: pages * PAGE, fixed: true };
+    const result = this.system.map(process, { ...at, protection, sharing: 'private', backing });
+    if (typeof result === 'string') throw new Error(`map: ${result}`);
+  }
+
+  /**
+   * A store to every page: translate, fault where that fails, translate again, write a byte. Throws unless each page took
+   * exactly `faults` faults, for a figure of anything else means something else.
+   */
+  store(process, pages, faults) {
+    const { system, bytes } = this;
+    let taken = 0;
+    for (let vpn = FIRST_PAGE; vpn < FIRST_PAGE + pages; vpn++) {
+      let frame = system.translate(process, vpn, ACCESS_WRITE);
+      if (frame < 0) {
+        system.fault(process, vpn, ACCESS_WRITE);
+        taken++;
+        frame = system.translate(process, vpn, ACCESS_WRITE);
+      }
+      bytes[frame * PAGE] = 1;
+    }
+    this.#expect(taken, pages, faults);
+  }
+
+  /** A load from `count` pages `step` pages apart, likewise. */
+  load(process, count, step, faults) {
+    const { system, bytes } = this;
+    let taken = 0;
+    let sum = 0;
+    for (let i = 0, vpn = FIRST_PAGE; i < count; i++, vpn += step) {
+      let frame = system.translate(process, vpn, ACCESS_READ);
+      if (frame < 0) {
+        system.fault(process, vpn, ACCESS_READ);
+        taken++;
+        frame = system.translate(process, vpn, ACCESS_READ);
+      }
+      sum += bytes[frame * PAGE];
+    }
+    this.#expect(taken, count, faults);
+    return sum;
+  }
+
+  #expect(taken, pages, faults) {
+    if (faults >= 0 && taken !== pages * faults) {
+      throw new Error(`${taken} faults for ${pages} accesses, where ${faults} each were expected`);
+    }
+  }
+
+  /** Zeros `pages` pages of the buffer, a page at a time, in their order. */
+  fill(pages) {
+    const { doubles } = this;
+    for (let page = 0; page < pages; page++) doubles.fill(0, page * DOUBLES, (page + 1) * DOUBLES);
+  }
+
+  /** Copies `pages` pages of the buffer to the pages behind them, a page at a time, in their order. */
+  copy(pages) {
+    const { bytes } = this;
+    for (let page = 0; page < pages; page++) bytes.copyWithin((pages + page) * PAGE, page * PAGE, (page + 1) * PAGE);
+  }
+}
