@@ -48,7 +48,9 @@ import {
   pageHas,
   pageLookup,
   pageSet,
+  pageUnwire,
   pageWakeup,
+  pageWire,
 } from './page.js';
 import type { Pager } from './pager.js';
 import { pagerHasPage } from './pager.js';
@@ -78,7 +80,8 @@ function copyUp(f: Fault): void {
   branch(f, 'F23');
   pageCopy(vm, m, firstM);
   pageClear(vm, firstM, PG_FAKE | PG_ABSENT);
-  pageActivate(vm, m);
+  if (vm.mended && f.wired && !f.changeWiring) moveWiring(f);
+  else pageActivate(vm, m);
   vm.pmap.pageProtect(m, PROT_NONE);
   pageWakeup(vm, m);
   pagingDone(vm, f.object);
@@ -91,6 +94,18 @@ function copyUp(f: Fault): void {
   firstObject.pagingInProgress--;
   collapse(vm, firstObject);
   firstObject.pagingInProgress++;
+}
+
+/**
+ * Mended: a wired page that is copied by a plain fault leaves its wiring to the copy, which is what the address shows from now on. As seeded
+ * the copy is not wired, and the old page stays so for ever.
+ */
+function moveWiring(f: Fault): void {
+  const { vm, m } = f;
+  pageWire(vm, f.firstM);
+  if ((vm.pages.wireCount[m] as number) > 0) pageUnwire(vm, m);
+  if (vm.pages.queues.queue[m] === PQ_NONE) pageActivate(vm, m);
+  if (f.entry.shareMap !== null) vm.wiringAstray = 'a wired page was copied behind a sharing map';
 }
 
 /** RetryCopy: must somebody who has copied this object be given the old contents first? */

@@ -79,7 +79,6 @@ function finish(f: Fault): FaultStage | null {
   const { vm, m } = f;
   if (!f.changeWiring) {
     branch(f, 'F47');
-    if (vm.mended && f.wired && m !== f.oldM) moveWiring(f);
     pageActivate(vm, m);
   } else if (f.wired) {
     branch(f, 'F45');
@@ -92,11 +91,4 @@ function finish(f: Fault): FaultStage | null {
   pageWakeup(vm, m);
   f.result = KERN_SUCCESS;
   return unlockAndDeallocate(f, null);
-}
-
-/** Mended: a wired page that is copied on write leaves its wiring to the copy, which is what the address shows from now on. */
-function moveWiring(f: Fault): void {
-  const { vm, m, oldM } = f;
-  pageWire(vm, m);
-  if ((vm.pages.wireCount[oldM] as number) > 0) pageUnwire(vm, oldM);
 }

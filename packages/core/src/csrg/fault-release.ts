@@ -60,7 +60,7 @@ export function unlockAndDeallocate(f: Fault, then: FaultStage | null): FaultSta
 /** Drops the reference on the top object. Usually a subtraction; it may also be the end of the object, which may sleep. */
 function dropFirst(f: Fault, then: FaultStage | null): FaultStage | null {
   if (dropReference(f.firstObject)) return then;
-  f.then = then;
+  f.afterDrop = then;
   f.task = deallocate(f.vm, f.thread, f.firstObject);
   return endObject;
 }
@@ -69,7 +69,7 @@ function endObject(f: Fault): FaultStage | null {
   const step = (f.task as Task<void>).next();
   if (step.done !== true) return endObject;
   f.task = null;
-  return f.then;
+  return f.afterDrop;
 }
 
 // ---- a busy page -------------------------------------------------------------------------------------------------------

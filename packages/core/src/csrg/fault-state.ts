@@ -58,7 +58,7 @@ export class Fault {
 
   // ---- waiting
   /** The stage after the reference is gone: the look-up for a retry, null for the end. */
-  then: FaultStage | null = null;
+  afterDrop: FaultStage | null = null;
   /** Work in progress that is a task: the end of an object. */
   task: Task<void> | null = null;
   /** Whether a signal may end the wait for a page, and whether one has. */

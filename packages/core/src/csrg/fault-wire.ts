@@ -48,7 +48,9 @@ export function* faultWire(vm: Vm, thread: Thread, map: VmMap, start: number, en
   for (let vpn = start; vpn < end; vpn++) {
     mark(vm, 'W2');
     const result = yield* faultTask(vm, thread, map, vpn, PROT_NONE, true);
-    if (vm.mended && result !== KERN_SUCCESS) return result;
+    if (result === KERN_SUCCESS) continue;
+    if (vm.mended) return result;
+    vm.wiringAstray = 'a page that could not be wired counts as wired';
   }
   return KERN_SUCCESS;
 }
@@ -114,6 +116,7 @@ export function* faultCopyEntry(
   target.offset = 0;
   mark(vm, 'C2');
   const prot = vm.mended ? target.protection : target.maxProtection;
+  if (prot !== target.protection) vm.permissionsAstray = 'the child of a wired entry may do what it might ever be allowed';
   for (let pindex = 0; pindex < size; pindex++) {
     const page = yield* allocateWaiting(vm, thread, object, pindex);
     mark(vm, 'C5');

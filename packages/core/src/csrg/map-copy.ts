@@ -7,7 +7,8 @@
  * fork goes by the inheritance of each entry. SHARE turns the parent's entry into a view of a sharing map, which the child views too.
  *
  * As seeded a range behind a sharing map that has one reference left is protected through the map's own pmap, and a sharing map has none: the
- * parent's translations stay writable, and what it stores through them later is seen by the child. Mended, the pages are protected everywhere.
+ * parent's translations stay writable, and what it stores through them later is seen by the child. In the same way nobody protects the
+ * translations that other address spaces have of a file that is copied. Mended, the pages are protected everywhere.
  */
 import type { Task, Thread } from '../kernel/thread.js';
 import { PROT_READ, PROT_WRITE } from '../vm/prot.js';
@@ -56,11 +57,17 @@ export function* copyEntry(
 function protectSource(vm: Vm, map: VmMap, source: MapEntry): void {
   const end = source.offset + (source.end - source.start);
   const alone = map.isMainMap || map.refCount === 1;
-  if (alone && (map.isMainMap || !vm.mended)) {
-    vm.pmap.protect(map.pmap, source.start, source.end, source.protection & ~PROT_WRITE);
-  } else {
+  if (!alone || (vm.mended && sharedUnseen(map, source))) {
     objectPmapCopy(vm, source.object, source.offset, end);
+    return;
   }
+  if (sharedUnseen(map, source)) vm.permissionsAstray = 'a copy was made of memory that others map too';
+  vm.pmap.protect(map.pmap, source.start, source.end, source.protection & ~PROT_WRITE);
+}
+
+/** Whether translations of the source may exist that its map cannot name: behind a sharing map, and of a file or device. */
+function sharedUnseen(map: VmMap, source: MapEntry): boolean {
+  return !map.isMainMap || (source.object !== null && !source.object.internal);
 }
 
 /** vm_map_copy: the range at `from` in one map becomes a copy of the range at `start` in another. */

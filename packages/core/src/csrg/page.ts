@@ -163,7 +163,9 @@ function pokeDaemon(vm: Vm): void {
 export function pageFree(vm: Vm, page: number): void {
   pageRemove(vm, page);
   vm.pages.queues.remove(page);
-  if (!pageHas(vm, page, PG_FICTITIOUS)) vm.pages.queues.insertTail(PQ_FREE, page);
+  if (pageHas(vm, page, PG_FICTITIOUS)) return;
+  if (vm.pages.wireCount[page] !== 0) vm.wiringAstray = 'a wired page was freed';
+  vm.pages.queues.insertTail(PQ_FREE, page);
 }
 
 /** PAGE_WAKEUP: the page is nobody's any more; who waits for it looks again. */

@@ -31,6 +31,8 @@ export class CsrgPmap {
   private readonly saved: Uint8Array;
   /** Slots told nothing whose hardware permission has since become read-only. Rare: only wiring enters translations told nothing. */
   private readonly closed = new Set<number>();
+  /** For the checker: a wired translation went without its page being unwired. */
+  lostWired = false;
 
   constructor(
     private readonly machine: Machine,
@@ -51,6 +53,7 @@ export class CsrgPmap {
     const word = this.tables.remove(slot);
     if (this.closed.size > 0) this.closed.delete(slot);
     if ((word & PTE_MANAGED) === 0) return;
+    if ((word & PTE_WIRED) !== 0) this.lostWired = true;
     const page = word >>> PTE_FRAME_SHIFT;
     this.saved[page] = (this.saved[page] as number) | (word & (PTE_REFERENCED | PTE_MODIFIED));
   }

@@ -54,6 +54,12 @@ export class Vm {
 
   /** v_wire_count. */
   wiredPages = 0;
+  /**
+   * For the checker: the defect that has made wire counts differ from what the entries imply, or permissions of translations from what a
+   * look-up would allow; empty as long as none has.
+   */
+  wiringAstray = '';
+  permissionsAstray = '';
   /** What threads that wait for memory sleep on, and the page daemon. */
   readonly freeCountChannel = { channel: 'v_free_count' };
   readonly daemonChannel = { channel: 'vm_pages_needed' };
