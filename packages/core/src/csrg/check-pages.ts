@@ -2,7 +2,7 @@
  * Invariants of frames and translations: each frame in exactly one state, wire counts equal to what the entries imply, and every translation
  * what a fresh look-up would allow.
  */
-import { NO_SLOT, PTE_PROT, PTE_WIRED } from '../machine/pagetable.js';
+import { NO_SLOT, PTE_PROT } from '../machine/pagetable.js';
 import { PROT_READ, PROT_WRITE, protName } from '../vm/prot.js';
 import { must } from './check.js';
 import type { MapEntry, VmMap } from './map-entry.js';
@@ -92,53 +92,91 @@ function pageShown(vm: Vm, map: VmMap, vpn: number): number {
 }
 
 /** Every translation of a process shows the page that a look-up would find, and allows no more than it would. */
-export function checkTranslations(vm: Vm, process: CsrgProcess): void {
+export function checkTranslations(vm: Vm, process: CsrgProcess, all: readonly CsrgProcess[]): void {
   const { tables } = vm.machine;
-  const { map, pmap } = process;
+  const { pmap } = process;
   let slot = tables.nextSlot(pmap, 0, 2 ** 35);
   while (slot !== NO_SLOT) {
     const vpn = tables.vpnOfSlot(slot);
-    checkTranslation(vm, process, map, vpn, slot);
+    checkTranslation(vm, process, all, vpn, slot);
     slot = tables.nextSlot(pmap, vpn + 1, 2 ** 35);
   }
 }
 
-function checkTranslation(vm: Vm, process: CsrgProcess, map: VmMap, vpn: number, slot: number): void {
+function checkTranslation(
+  vm: Vm,
+  process: CsrgProcess,
+  all: readonly CsrgProcess[],
+  vpn: number,
+  slot: number,
+): void {
+  const { map } = process;
   const word = vm.machine.tables.pte[slot] as number;
   const frame = vm.machine.tables.frameOf(word);
   const name = (): string => `${process.name}: translation of page ${vpn} (${protName(word & PTE_PROT)}) to frame ${frame}`;
   const entry = map.lookup(vpn);
   must(entry !== null, () => `${name()}: nothing is mapped there`);
   if (entry === null || entry.subMap !== null) return;
+  // Translations of a device's page are on no list, so nobody can take them away when the page has been copied (CAVEATS, S14).
+  if (!vm.pmap.managed(frame)) return;
   const shown = pageShown(vm, map, vpn);
   must(shown === frame, () => `${name()}: a look-up finds frame ${shown}`);
   if (vm.permissionsAstray !== '') return;
-  const toldNothing = (word & PTE_PROT) === 0;
-  const wired = (word & PTE_WIRED) !== 0 || entry.wiredCount !== 0;
-  // Wiring enters translations of entries that may not be read; this hardware cannot express them (CAVEATS, S9).
-  if (!wired && !toldNothing) must((entry.protection & PROT_READ) !== 0, () => `${name()}: the entry may not be read`);
-  if (!vm.pmap.writable(slot) || toldNothing) return;
+  // Wiring enters translations told nothing or -w-, which stay behind; this hardware allows more than they say (CAVEATS, S9).
+  if ((word & PROT_READ) === 0) return;
+  must((entry.protection & PROT_READ) !== 0, () => `${name()}: the entry may not be read`);
+  if (!vm.pmap.writable(slot)) return;
   must((entry.protection & PROT_WRITE) !== 0, () => `${name()}: the entry may not be written`);
-  checkWritable(vm, map, vpn, entry, name);
+  checkWritable(vm, all, map, vpn, entry, name);
 }
 
 /** A store needs a page of the top object, no copy still to be made, and what is there already in the copy object. */
-function checkWritable(vm: Vm, map: VmMap, vpn: number, entry: MapEntry, name: () => string): void {
+function checkWritable(
+  vm: Vm,
+  all: readonly CsrgProcess[],
+  map: VmMap,
+  vpn: number,
+  entry: MapEntry,
+  name: () => string,
+): void {
   const region = regionAt(map, vpn);
   const inner = entry.shareMap === null ? entry : entry.shareMap.lookup(vpn - entry.start + entry.offset);
   if (region === null || region.object === null || inner === null) return;
   const { object, offset } = region;
   must(!inner.needsCopy, () => `${name()}: a copy must be made first`);
   must(pageLookup(vm, object, offset) >= 0, () => `${name()}: its page is not the top object's`);
-  must(pushed(vm, object, offset), () => `${name()}: the copy object has not been given the page`);
+  must(pushed(vm, all, object, offset), () => `${name()}: the copy object has not been given the page`);
 }
 
-function pushed(vm: Vm, object: VmObject, pindex: number): boolean {
+/** Whether the copy object has the page, or nobody looks at the page through it. */
+function pushed(vm: Vm, all: readonly CsrgProcess[], object: VmObject, pindex: number): boolean {
   const { copy } = object;
   if (copy === null) return true;
   const place = pindex - copy.shadowOffset;
-  if (pageLookup(vm, copy, place) >= 0) return true;
-  return copy.pager !== null && pagerHasPage(copy.pager, place + copy.pagingOffset);
+  if (has(vm, copy, place)) return true;
+  return !all.some((process) => process.map.index.some((entry) => shows(vm, entry, copy, place)));
+}
+
+/** Whether an entry looks at that page of an object that it shadows, no object above having one of its own. */
+function shows(vm: Vm, entry: MapEntry, wanted: VmObject, pindex: number): boolean {
+  if (entry.shareMap !== null) return entry.shareMap.index.some((inner) => shows(vm, inner, wanted, pindex));
+  let depth = 0;
+  let object = entry.object;
+  for (; object !== null && object !== wanted; object = object.shadow) depth += object.shadowOffset;
+  if (object === null) return false;
+  let index = pindex - depth;
+  if (index < entry.offset || index >= entry.offset + (entry.end - entry.start)) return false;
+  for (let above = entry.object as VmObject; above !== wanted; above = above.shadow as VmObject) {
+    if (has(vm, above, index)) return false;
+    index += above.shadowOffset;
+  }
+  return true;
+}
+
+/** Whether an object has a page, in memory or with its pager. */
+function has(vm: Vm, object: VmObject, pindex: number): boolean {
+  if (pageLookup(vm, object, pindex) >= 0) return true;
+  return object.pager !== null && pagerHasPage(object.pager, pindex + object.pagingOffset);
 }
 
 /** Where a page lies, for messages. */

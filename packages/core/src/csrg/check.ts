@@ -35,7 +35,7 @@ export function checkInvariants(vm: Vm, processes: readonly CsrgProcess[]): void
   checkCache(vm);
   checkSwap(vm);
   checkPages(vm, processes);
-  for (const process of processes) checkTranslations(vm, process);
+  for (const process of processes) checkTranslations(vm, process, processes);
 }
 
 function count<K>(counts: Map<K, number>, key: K): number {
