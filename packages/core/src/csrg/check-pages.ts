@@ -7,18 +7,7 @@ import { PROT_READ, PROT_WRITE, protName } from '../vm/prot.js';
 import { must } from './check.js';
 import type { MapEntry, VmMap } from './map-entry.js';
 import type { VmObject } from './object.js';
-import {
-  objectOfPage,
-  PG_ABSENT,
-  PG_BUSY,
-  PG_FAKE,
-  PG_WANTED,
-  PQ_FREE,
-  PQ_NONE,
-  pageHas,
-  pageIndex,
-  pageLookup,
-} from './page.js';
+import { objectOfPage, PG_ABSENT, PG_BUSY, PG_FAKE, PG_WANTED, PQ_FREE, PQ_NONE, pageHas, pageLookup } from './page.js';
 import { pagerHasPage } from './pager.js';
 import type { CsrgProcess } from './process.js';
 import { regionAt } from './syscalls.js';
@@ -55,7 +44,10 @@ function checkUsed(vm: Vm, page: number): void {
   must(!pageHas(vm, page, PG_FAKE) || object?.shadow === null, () => `frame ${page} is still a placeholder`);
   const queued = queues.queue[page] !== PQ_NONE;
   if (vm.wiringAstray !== '' || vm.pmap.lostWired) return;
-  must(queued === (wireCount[page] === 0), () => `frame ${page}: wire count ${wireCount[page]}, queue ${queues.queue[page]}`);
+  must(
+    queued === (wireCount[page] === 0),
+    () => `frame ${page}: wire count ${wireCount[page]}, queue ${queues.queue[page]}`,
+  );
 }
 
 /** Each page is wired once for each wired entry that shows it. */
@@ -103,17 +95,12 @@ export function checkTranslations(vm: Vm, process: CsrgProcess, all: readonly Cs
   }
 }
 
-function checkTranslation(
-  vm: Vm,
-  process: CsrgProcess,
-  all: readonly CsrgProcess[],
-  vpn: number,
-  slot: number,
-): void {
+function checkTranslation(vm: Vm, process: CsrgProcess, all: readonly CsrgProcess[], vpn: number, slot: number): void {
   const { map } = process;
   const word = vm.machine.tables.pte[slot] as number;
   const frame = vm.machine.tables.frameOf(word);
-  const name = (): string => `${process.name}: translation of page ${vpn} (${protName(word & PTE_PROT)}) to frame ${frame}`;
+  const name = (): string =>
+    `${process.name}: translation of page ${vpn} (${protName(word & PTE_PROT)}) to frame ${frame}`;
   const entry = map.lookup(vpn);
   must(entry !== null, () => `${name()}: nothing is mapped there`);
   if (entry === null || entry.subMap !== null) return;
@@ -177,9 +164,4 @@ function shows(vm: Vm, entry: MapEntry, wanted: VmObject, pindex: number): boole
 function has(vm: Vm, object: VmObject, pindex: number): boolean {
   if (pageLookup(vm, object, pindex) >= 0) return true;
   return object.pager !== null && pagerHasPage(object.pager, pindex + object.pagingOffset);
-}
-
-/** Where a page lies, for messages. */
-export function placeOf(vm: Vm, page: number): string {
-  return `frame ${page} (object ${objectOfPage(vm, page)?.id ?? 0}, page ${pageIndex(vm, page)})`;
 }

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { InvariantError } from '../kernel/errors.js';
 import { parseScenario } from '../scenario/parse.js';
 import { runScenario } from '../scenario/run.js';
-import { InvariantError } from '../kernel/errors.js';
-import { pageSet, PG_BUSY } from './page.js';
+import { PG_BUSY, pageSet } from './page.js';
 import { bootCsrg, type CsrgSystem } from './system.js';
 
 const CASES = new URL('../../../../conformance/csrg/', import.meta.url);

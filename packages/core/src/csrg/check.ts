@@ -100,7 +100,10 @@ function checkObject(vm: Vm, object: VmObject, found: References): void {
   }
   checkCopy(object);
   const writes = vm.swapWrites.filter((write) => write.object === object).length;
-  must(object.pagingInProgress === writes, () => `${name()}: paging ${object.pagingInProgress}, writes begun ${writes}`);
+  must(
+    object.pagingInProgress === writes,
+    () => `${name()}: paging ${object.pagingInProgress}, writes begun ${writes}`,
+  );
   checkNoRing(object);
 }
 
@@ -127,8 +130,12 @@ function checkObjectReferences(vm: Vm, found: References): void {
   for (const object of vm.objects) {
     if (object === null) continue;
     const references = found.objects.get(object) ?? 0;
-    must(object.refCount === references, () => `object ${object.id}: ${object.refCount} references, ${references} found`);
-    if (references === 0) must(vm.cachedObjects.includes(object), () => `object ${object.id} is nobody's, and not cached`);
+    must(
+      object.refCount === references,
+      () => `object ${object.id}: ${object.refCount} references, ${references} found`,
+    );
+    if (references === 0)
+      must(vm.cachedObjects.includes(object), () => `object ${object.id} is nobody's, and not cached`);
   }
   for (const object of found.objects.keys()) {
     must(vm.objects[object.id] === object, () => `object ${object.id} is referred to, but gone`);
@@ -164,7 +171,10 @@ function checkSwap(vm: Vm): void {
         return;
       }
       for (let block = first; block < first + pager.chunkPages; block++, used++) {
-        must(owner[block] === 0, () => `page ${block} of the swap area belongs to objects ${owner[block]} and ${object.id}`);
+        must(
+          owner[block] === 0,
+          () => `page ${block} of the swap area belongs to objects ${owner[block]} and ${object.id}`,
+        );
         owner[block] = object.id;
       }
     });

@@ -38,9 +38,9 @@ function relookup(f: Fault): FaultStage | null {
   if (result === LOOKUP_BLOCKED) return relookup;
   branch(f, 'F41');
   if (result !== KERN_SUCCESS) {
+    f.result = result;
     branch(f, 'F42');
     releasePage(f, f.m);
-    f.result = result;
     return unlockAndDeallocate(f, null);
   }
   f.lookupStillValid = true;

@@ -116,7 +116,8 @@ export function* faultCopyEntry(
   target.offset = 0;
   mark(vm, 'C2');
   const prot = vm.mended ? target.protection : target.maxProtection;
-  if (prot !== target.protection) vm.permissionsAstray = 'the child of a wired entry may do what it might ever be allowed';
+  if (prot !== target.protection)
+    vm.permissionsAstray = 'the child of a wired entry may do what it might ever be allowed';
   for (let pindex = 0; pindex < size; pindex++) {
     const page = yield* allocateWaiting(vm, thread, object, pindex);
     mark(vm, 'C5');

@@ -22,7 +22,6 @@
  * A stage ends where the kernel could lose the CPU: at the look-up, a pager call, a wait, the translation. In between it holds simple
  * locks only. What is held between stages: the map (and sharing map) read-locked until a pager is called; one reference on the top object.
  */
-import { PAGE_SIZE } from '../machine/units.js';
 import { found } from './fault-copy.js';
 import {
   assertWait,
@@ -77,8 +76,8 @@ export function lookup(f: Fault): FaultStage | null {
   if (result === LOOKUP_BLOCKED) return lookup;
   f.vm.machine.clock.advance(f.vm.machine.costs.mapLookupStep);
   if (result !== KERN_SUCCESS) {
-    branch(f, 'F2');
     f.result = result;
+    branch(f, 'F2');
     return null;
   }
   f.lookupStillValid = true;
@@ -192,9 +191,9 @@ export function paged(f: Fault): FaultStage | null {
     return pageInHand(f);
   }
   if (f.rv === VM_PAGER_BAD || f.rv === VM_PAGER_ERROR) {
+    f.result = f.rv === VM_PAGER_BAD ? KERN_PROTECTION_FAILURE : KERN_FAILURE;
     branch(f, object === f.firstObject ? 'F16a' : 'F16b');
     freePage(f, f.m);
-    f.result = f.rv === VM_PAGER_BAD ? KERN_PROTECTION_FAILURE : KERN_FAILURE;
     return unlockAndDeallocate(f, null);
   }
   if (object === f.firstObject) {
@@ -252,9 +251,4 @@ function pageInHand(f: Fault): FaultStage | null {
     vm.panic('vm_fault: absent or active or inactive or not busy after main loop');
   }
   return found(f);
-}
-
-/** The address of a fault in bytes, for messages. */
-export function faultAddress(f: Fault): number {
-  return f.vaddr * PAGE_SIZE;
 }
