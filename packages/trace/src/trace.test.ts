@@ -1,3 +1,4 @@
+/** Traces written and read back: every kind of reference and event, in every coding, whole and damaged. */
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -375,7 +375,6 @@ export type BranchId = keyof typeof BRANCHES;
 
 /** Rows that no run of this machine can take, and why. */
 export const UNREACHABLE: Unreachable<BranchId> = {
-  F14n: 'a fault that changes wiring on an entry that is not wired: nothing in the tree asks for it, only a test that calls the handler so',
   F22: 'a sanity check: every way out of the search leaves the page busy, off its queue and not absent',
   F25: 'a sanity check: the page in hand is on no queue from the moment that it is busy',
   F40: 'a sanity check, as F25',

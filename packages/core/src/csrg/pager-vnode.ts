@@ -73,7 +73,7 @@ export function vnodeGet(
     done(VM_PAGER_BAD);
     return;
   }
-  vm.machine.disk.read(pager.vnode.diskPage + place, 1);
+  vm.machine.disk.read(pager.vnode.diskPage + Math.floor(place), 1);
   const bytes = vm.machine.memory.frameBytes(page);
   const io = bytes === null ? inside : pager.vnode.store.read(place * PAGE_SIZE, [bytes.subarray(0, inside)]);
   whenIoDone(vm, thread, io, 'vnread', (result) => done(finishRead(vm, page, result)));
@@ -94,7 +94,7 @@ export function* vnodePut(vm: Vm, thread: Thread, pager: VnodePager, place: numb
   const inside = Math.min(PAGE_SIZE, pager.size - place * PAGE_SIZE);
   if (inside <= 0) return VM_PAGER_BAD;
   yield* uncacheForWrite(vm, thread, pager);
-  vm.machine.disk.write(pager.vnode.diskPage + place, 1);
+  vm.machine.disk.write(pager.vnode.diskPage + Math.floor(place), 1);
   const bytes = vm.machine.memory.frameBytes(page);
   const io = bytes === null ? inside : pager.vnode.store.write(place * PAGE_SIZE, [bytes.subarray(0, inside)]);
   const result = yield* ioResult(vm, thread, io, 'vnwrite');

@@ -7,6 +7,9 @@
  * that no copy object is made and later changes of the file are seen; and a look-up for writing forces the shadow at once, so that fork
  * finds what it expects. All resident pages of the file in the range are then write-protected, for everybody.
  *
+ * A file offset need not be a whole number of pages: the object then has pages at such odd places, beside and unaware of the others. Indexes are
+ * doubles here, so nothing more is needed for it.
+ *
  * What was mapped in a fixed range goes first, and stays away when a later step fails. A range outside the map is ENOMEM.
  */
 import type { Task } from '../kernel/thread.js';
@@ -40,7 +43,6 @@ const TEMPORARY_START = 1;
 export function* sysMmap(vm: Vm, p: CsrgProcess, request: MapRequest): Task<CallResult> {
   const { address, length, fixed } = request;
   if (length < 0 || (fixed && badRange(address, length))) return 'EINVAL';
-  if (request.backing.kind !== 'anon' && request.backing.offset % PAGE_SIZE !== 0) return 'EINVAL';
   if (length === 0) return address;
   const pages = pagesFor(length);
   let start = pagesFor(address);
