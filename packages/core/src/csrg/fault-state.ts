@@ -53,8 +53,11 @@ export class Fault {
   copyM = -1;
   copyOffset = 0;
   pageExists = false;
-  /** What the pager answered, once it has. */
+  /** What the pager answered, once it has, and the ear that it is given for that. */
   rv = 0;
+  readonly answered = (status: number): void => {
+    this.rv = status;
+  };
 
   // ---- waiting
   /** The stage after the reference is gone: the look-up for a retry, null for the end. */

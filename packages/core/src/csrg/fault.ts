@@ -170,9 +170,7 @@ function waitForPage(f: Fault): FaultStage {
 
 /** vm_pager_get. Nothing is locked; the busy page keeps the place. */
 function pagein(f: Fault): FaultStage | null {
-  pagerGet(f.vm, f.thread, f.object, f.m, (status) => {
-    f.rv = status;
-  });
+  pagerGet(f.vm, f.thread, f.object, f.m, f.answered);
   return paged;
 }
 
