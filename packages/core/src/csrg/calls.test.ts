@@ -5,7 +5,7 @@ import { MemoryStore } from '../machine/memory-store.js';
 import { PAGE_SIZE } from '../machine/units.js';
 import type { MapRequest } from '../vm/system.js';
 import { type VnodeHandle, vnodeSetSize } from './pager-vnode.js';
-import { DATA_LIMIT_BYTES } from './syscalls.js';
+import { DATA_LIMIT_BYTES, sysMincore } from './syscalls.js';
 import { bootCsrg } from './system.js';
 
 const AT = 0x10000;
@@ -125,6 +125,21 @@ test('a file that gets shorter takes its pages from whoever maps them', () => {
   system.vm.kernel.call(a.thread, vnodeSetSize(system.vm, a.thread, file as VnodeHandle, PAGE_SIZE + 1));
   expect(system.translations(a).map((run) => run.end)).toEqual([AT + 2 * PAGE_SIZE]);
   expect(system.faultCodeName(system.fault(a, 18, 0))).toBe('KERN_PROTECTION_FAILURE');
+  system.check();
+});
+
+test('a stack grows by faults up to its limit, and below that there is nothing', () => {
+  const { system, a, ask } = started();
+  ask({});
+  expect(system.exec(a, { top: 1000, maxPages: 16, limitPages: 4 })).toBe(0);
+  expect(system.entries(a).map((entry) => [entry.start / PAGE_SIZE, entry.end / PAGE_SIZE, entry.protection])).toEqual([
+    [984, 996, 0],
+    [996, 1000, 7],
+  ]);
+  store(system, a, 997, 1);
+  expect(a.stackPages).toBe(3);
+  expect(system.faultCodeName(system.fault(a, 990, 1))).toBe('KERN_INVALID_ADDRESS');
+  expect(sysMincore()).toBe('EOPNOTSUPP');
   system.check();
 });
 

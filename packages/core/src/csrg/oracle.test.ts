@@ -3,8 +3,8 @@
  * copies what must be copied at once. Mended, the kernel must show the same bytes at every load, whatever was paged out in between.
  */
 import { expect, test } from 'vitest';
-import { KernelHang } from '../kernel/errors.js';
 import { load, map, store } from '../../../../tests/csrg-tools.js';
+import { KernelHang } from '../kernel/errors.js';
 import { MemoryStore } from '../machine/memory-store.js';
 import { PAGE_SIZE } from '../machine/units.js';
 import type { Inheritance, VmFile } from '../vm/system.js';

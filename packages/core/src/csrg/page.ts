@@ -6,7 +6,7 @@
  * a fault keeps at the top of a shadow chain is fake until it is filled. `clean` is the kernel's own note; the pmap's modify bit is only
  * consulted when a page is deactivated or cleaned. `laundry` marks a page that was dirty when it was deactivated: it must be written.
  *
- * There is no reserve: the last free page is anybody's. 38 bytes a frame, with the hash.
+ * There is no reserve: the last free page is anybody's. 51 bytes a frame, with the hash, the saved bits and the heads of the reverse maps.
  */
 import { PageHash } from '../vm/page-hash.js';
 import { PageQueues } from '../vm/page-queues.js';

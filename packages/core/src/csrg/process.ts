@@ -17,6 +17,10 @@ export class CsrgProcess implements VmProcess {
   /** vm_daddr and vm_dsize: the data segment, in bytes; its first byte and its end. -1 before the first brk. */
   dataStart = -1;
   dataEnd = -1;
+  /** vm_maxsaddr, the end of the stack region, and vm_ssize: in pages; -1 before the first exec. */
+  stackLowest = -1;
+  stackTop = -1;
+  stackPages = 0;
 
   constructor(
     vm: Vm,

@@ -75,6 +75,11 @@ export function sysMadvise(): CallResult {
   return 'EOPNOTSUPP';
 }
 
+/** mincore: not yet either. */
+export function sysMincore(): CallResult {
+  return 'EOPNOTSUPP';
+}
+
 /** minherit, had there been one: vm_map_inherit. */
 export function* sysMinherit(
   vm: Vm,

@@ -29,6 +29,8 @@ import type {
 import { checkInvariants } from './check.js';
 import { FAULT_COUNTERS } from './counters.js';
 import { describeBacking, describeEntries, describeTranslations } from './describe.js';
+import type { StackRegion } from './exec.js';
+import { execProcess, stackCode } from './exec.js';
 import { faultStart } from './fault.js';
 import { beginFault, coverageListener, endFault } from './fault-pool.js';
 import { KERN_SUCCESS, kernName } from './kern.js';
@@ -127,6 +129,9 @@ export class CsrgSystem implements VmSystem {
     this.vm.counters.v_forks++;
     child.dataStart = from.dataStart;
     child.dataEnd = from.dataEnd;
+    child.stackLowest = from.stackLowest;
+    child.stackTop = from.stackTop;
+    child.stackPages = from.stackPages;
     this.call(parent, forkMap(this.vm, from.thread, from.map, child.map));
     return child;
   }
@@ -202,7 +207,12 @@ export class CsrgSystem implements VmSystem {
     this.lastFaultMajor = f.pageins > 0;
     const { result } = f;
     endFault(f);
-    return result;
+    return stackCode(p, vpn, result);
+  }
+
+  /** exec, as far as memory goes: empties the address space and makes a stack region. Answers a KERN code. */
+  exec(process: VmProcess, stack: StackRegion): number {
+    return this.call(process, execProcess(this.vm, process as CsrgProcess, stack));
   }
 
   faultCodeName(code: number): string {
