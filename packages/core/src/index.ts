@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 export * from './freebsd/explain.js';
+export * from './csrg/system.js';
 export * from './freebsd/system.js';
 export * from './kernel/branch.js';
 export * from './kernel/errors.js';

@@ -24,8 +24,10 @@ import { Tlb } from './tlb.js';
 import type { Access } from './units.js';
 import { ACCESS_READ, ACCESS_WRITE, NO_FRAME, PAGE_MASK, PAGE_SIZE, pageOf } from './units.js';
 
-/** What a load needs: `read-bit` (freebsd, csrg) or `valid` (dragonfly, netbsd). */
-export type LoadRule = 'read-bit' | 'valid';
+/**
+ * What a load needs: `read-bit` (freebsd), `valid` (dragonfly, netbsd), or `any` (csrg), where what can be read can be executed too.
+ */
+export type LoadRule = 'read-bit' | 'valid' | 'any';
 
 /** Walks a page table on behalf of a CPU. */
 export class Walker {
@@ -37,7 +39,8 @@ export class Walker {
     rule: LoadRule,
   ) {
     const read = rule === 'read-bit' ? PTE_VALID | PTE_READ : PTE_VALID;
-    this.needed = Int32Array.of(read, PTE_VALID | PTE_WRITE, PTE_VALID | PTE_EXECUTE);
+    const fetch = rule === 'any' ? PTE_VALID : PTE_VALID | PTE_EXECUTE;
+    this.needed = Int32Array.of(read, PTE_VALID | PTE_WRITE, fetch);
   }
 
   /** Frame behind a page if its translation allows the access, marking it used; else NO_FRAME. */

@@ -1,0 +1,43 @@
+/** Fault records, reused: there are as many as threads sleep inside a fault at once. */
+import { coverage } from '../kernel/branch.js';
+import type { BranchId } from './branches.js';
+import type { FaultListener } from './fault-state.js';
+import { Fault } from './fault-state.js';
+import type { Vm } from './vm.js';
+
+/** A fresh record. */
+export function beginFault(vm: Vm): Fault {
+  const f = vm.freeFaults.pop() ?? new Fault(vm);
+  f.listener = vm.listener;
+  f.changeWiring = false;
+  f.lookupStillValid = false;
+  f.firstM = -1;
+  f.m = -1;
+  f.fruitlessWaits = 0;
+  f.result = 0;
+  f.pageins = 0;
+  return f;
+}
+
+/** The record is done. */
+export function endFault(f: Fault): void {
+  f.vm.freeFaults.push(f);
+}
+
+/** Marks a branch of the routines around the handler, which have no record of their own. */
+export function mark(vm: Vm, id: BranchId): void {
+  if (vm.listener === null) return;
+  const f = beginFault(vm);
+  vm.listener.branch(id, f);
+  endFault(f);
+}
+
+/** Reports branches to the coverage of the test run. */
+export function coverageListener(): FaultListener | null {
+  const { current } = coverage;
+  if (current === null) return null;
+  return {
+    branch: (id: BranchId) => current.note('csrg', id),
+    stage: () => {},
+  };
+}

@@ -1,0 +1,136 @@
+/**
+ * vnode_pager: files.
+ *
+ * A file has one object while its pager lives, its size the file's. A read reaches to the end of the file and is zero behind it; a place at
+ * or past the end is BAD, which the fault handler takes for a protection failure. Writes are always synchronous and never go past the end.
+ *
+ * Writing through the file system takes the file's object out of the cache for good (vnode_pager_uncache): it no longer outlives its references.
+ */
+import type { Task, Thread } from '../kernel/thread.js';
+import type { BackingStore, IoResult } from '../machine/store.js';
+import { PAGE_SIZE, pagesFor } from '../machine/units.js';
+import type { VmFile } from '../vm/system.js';
+import { VM_PAGER_BAD, VM_PAGER_ERROR, VM_PAGER_FAIL, VM_PAGER_OK } from './kern.js';
+import type { VmObject } from './object.js';
+import { OBJ_CANPERSIST, OBJ_INTERNAL, objectAllocate, objectEnter, objectLookup, objectSetPager } from './object.js';
+import { deallocate, pageRemoveRange, uncache } from './object-end.js';
+import { PG_CLEAN, pageSet } from './page.js';
+import { ioResult, PG_VNODE, whenIoDone } from './pager.js';
+import type { Vm } from './vm.js';
+
+/** A file that can be mapped: the vnode as far as the pager needs it. */
+export class VnodeHandle implements VmFile {
+  /** v_vmdata: its pager, from the first mapping to the end of the object. */
+  pager: VnodePager | null = null;
+
+  constructor(
+    readonly name: string,
+    readonly store: BackingStore,
+    /** Where the file lies on the simulated disk, in pages. */
+    readonly diskPage: number,
+  ) {}
+}
+
+export class VnodePager {
+  readonly type = PG_VNODE;
+  object: VmObject | null = null;
+  /** vnp_size: the length that the pager believes in, in bytes. */
+  size: number;
+
+  constructor(readonly vnode: VnodeHandle) {
+    this.size = vnode.store.size();
+  }
+}
+
+/** vnode_pager_alloc: the file's object, made at its first mapping, with a reference for the caller. */
+export function vnodeObject(vm: Vm, vnode: VnodeHandle): VmObject {
+  if (vnode.pager !== null) return objectLookup(vm, vnode.pager) as VmObject;
+  const pager = new VnodePager(vnode);
+  const object = objectAllocate(vm, pagesFor(pager.size));
+  object.flags &= ~OBJ_INTERNAL;
+  objectSetPager(object, pager, 0);
+  objectEnter(object, pager);
+  vnode.pager = pager;
+  return object;
+}
+
+/** vnode_pager_haspage: everything inside the file. */
+export function vnodeHasPage(pager: VnodePager, place: number): boolean {
+  return place * PAGE_SIZE < pager.size;
+}
+
+/** vnode_pager_getpage. */
+export function vnodeGet(
+  vm: Vm,
+  thread: Thread,
+  pager: VnodePager,
+  place: number,
+  page: number,
+  done: (status: number) => void,
+): void {
+  const inside = Math.min(PAGE_SIZE, pager.size - place * PAGE_SIZE);
+  if (inside <= 0) {
+    done(VM_PAGER_BAD);
+    return;
+  }
+  vm.machine.disk.read(pager.vnode.diskPage + Math.floor(place), 1);
+  const bytes = vm.machine.memory.frameBytes(page);
+  const io = bytes === null ? inside : pager.vnode.store.read(place * PAGE_SIZE, [bytes.subarray(0, inside)]);
+  whenIoDone(vm, thread, io, 'vnread', (result) => done(finishRead(vm, page, result)));
+}
+
+/** As seeded an I/O error is told like "no data". */
+function finishRead(vm: Vm, page: number, result: IoResult): number {
+  if (result <= 0) {
+    vm.printf('vnode_pager_io: I/O error');
+    return vm.mended ? VM_PAGER_ERROR : VM_PAGER_FAIL;
+  }
+  if (result < PAGE_SIZE) vm.machine.memory.zeroPart(page, result, PAGE_SIZE);
+  return VM_PAGER_OK;
+}
+
+/** vnode_pager_putpage. */
+export function* vnodePut(vm: Vm, thread: Thread, pager: VnodePager, place: number, page: number): Task<number> {
+  const inside = Math.min(PAGE_SIZE, pager.size - place * PAGE_SIZE);
+  if (inside <= 0) return VM_PAGER_BAD;
+  yield* uncacheForWrite(vm, thread, pager);
+  vm.machine.disk.write(pager.vnode.diskPage + Math.floor(place), 1);
+  const bytes = vm.machine.memory.frameBytes(page);
+  const io = bytes === null ? inside : pager.vnode.store.write(place * PAGE_SIZE, [bytes.subarray(0, inside)]);
+  const result = yield* ioResult(vm, thread, io, 'vnwrite');
+  if (result < inside) {
+    vm.printf('vnode_pager_io: I/O error');
+    return VM_PAGER_FAIL;
+  }
+  pageSet(vm, page, PG_CLEAN);
+  vm.pmap.clearModify(page);
+  return VM_PAGER_OK;
+}
+
+/**
+ * vnode_pager_uncache. As seeded a cached object loses its last hold here, and its end waits for the very write that is being made;
+ * mended, it only becomes one that does not outlive its next reference.
+ */
+function* uncacheForWrite(vm: Vm, thread: Thread, pager: VnodePager): Task<void> {
+  const { object } = pager;
+  if (object === null) return;
+  if (vm.mended && object.refCount === 0) return;
+  if (vm.mended) object.flags &= ~OBJ_CANPERSIST;
+  else yield* uncache(vm, thread, object);
+}
+
+/** vnode_pager_dealloc. */
+export function vnodeDeallocate(pager: VnodePager): void {
+  pager.vnode.pager = null;
+}
+
+/** vnode_pager_setsize: the file has a new length. Pages past a shorter end go, whoever maps them. */
+export function* vnodeSetSize(vm: Vm, thread: Thread, vnode: VnodeHandle, bytes: number): Task<void> {
+  const { pager } = vnode;
+  if (pager === null || bytes === pager.size) return;
+  const object = objectLookup(vm, pager);
+  if (object === null) return;
+  if (bytes < pager.size) pageRemoveRange(vm, object, pagesFor(bytes), pagesFor(pager.size));
+  pager.size = bytes;
+  yield* deallocate(vm, thread, object);
+}
