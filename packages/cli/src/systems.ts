@@ -1,11 +1,16 @@
 /** The finished systems, as core lists them, and choosing among them by name. */
-import { nearest, SYSTEM_NAMES, SYSTEMS, type SystemName } from '@faultline/core';
+import { nearest, netbsdCommands, SYSTEM_NAMES, SYSTEMS, type SystemName } from '@faultline/core';
 import type { Environment, SystemEntry } from './environment.js';
 import { UsageError } from './failure.js';
 
-/** Every finished system. A system's own commands and its explainer are named here beside it. */
+/** A system's own commands and its explainer, beside its name. */
+const OWN: Readonly<Record<string, Omit<SystemEntry, 'boot'>>> = {
+  netbsd: { extension: netbsdCommands },
+};
+
+/** Every finished system. */
 export const FINISHED: Readonly<Record<string, SystemEntry>> = Object.fromEntries(
-  Object.entries(SYSTEMS).map(([name, boot]): [string, SystemEntry] => [name, { boot }]),
+  Object.entries(SYSTEMS).map(([name, boot]): [string, SystemEntry] => [name, { boot, ...OWN[name] }]),
 );
 
 export interface Chosen extends SystemEntry {

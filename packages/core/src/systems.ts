@@ -1,5 +1,6 @@
 /** The systems that are finished, by name, and how each is started. */
 import { bootFreebsd } from './freebsd/system.js';
+import { bootNetbsd } from './netbsd/system.js';
 import type { SystemName, SystemOptions, VmSystem } from './vm/system.js';
 
 export type SystemFactory = (options?: SystemOptions) => VmSystem;
@@ -7,6 +8,7 @@ export type SystemFactory = (options?: SystemOptions) => VmSystem;
 /** Finished systems. A name of the four that is missing here is still to come. */
 export const SYSTEMS: Readonly<Partial<Record<SystemName, SystemFactory>>> = {
   freebsd: bootFreebsd,
+  netbsd: bootNetbsd,
 };
 
 /**
