@@ -54,7 +54,7 @@ function roundSlots(slots: number): number {
 
 /** amap_alloc: an amap of `slots` slots and room for `padding` more, or null. */
 export function amapAlloc(vm: Vm, slots: number, padding = 0): Amap | null {
-  if (vm.allocationFails !== null && vm.allocationFails('amap')) return null;
+  if (vm.allocationFails?.('amap') === true) return null;
   return new Amap(vm, slots, roundSlots(slots + padding));
 }
 
@@ -169,7 +169,7 @@ export function amapSplitRef(entry: MapEntry, back: MapEntry, leftSlots: number)
  * have to be made anew and is too large for that.
  */
 export function amapExtend(vm: Vm, entry: MapEntry, add: number, forward: boolean): number {
-  if (vm.allocationFails !== null && vm.allocationFails('amap')) return E2BIG;
+  if (vm.allocationFails?.('amap') === true) return E2BIG;
   return forward ? extendForward(vm, entry, add) : extendBackward(vm, entry, add);
 }
 

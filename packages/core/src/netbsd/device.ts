@@ -7,6 +7,7 @@
 import type { Task, Thread } from '../kernel/thread.js';
 import type { VmDevice } from '../vm/system.js';
 import { EIO } from './codes.js';
+import { immediately } from './io.js';
 import { UvmObject } from './object.js';
 import type { Vm } from './vm.js';
 
@@ -29,23 +30,25 @@ export class DeviceObject extends UvmObject {
   }
 
   /** udv_detach. */
-  override *detach(): Task<void> {
-    if (--this.refs > 0) return;
-    this.device.object = null;
-    this.retire();
+  override detach(): Task<void> {
+    if (--this.refs === 0) {
+      this.device.object = null;
+      this.retire();
+    }
+    return immediately(undefined);
   }
 
   override getLocked(): number {
     return EIO;
   }
 
-  override *get(thread: Thread): Task<number> {
+  override get(thread: Thread): Task<number> {
     this.lock.release(thread);
-    return -EIO;
+    return immediately(-EIO);
   }
 
   /** There is none: the seed jumps through a null pointer (oddity 3). */
-  override *put(): Task<number> {
+  override put(): Task<number> {
     return this.vm.panic('uvm_fault: jump through a null pgo_put');
   }
 }

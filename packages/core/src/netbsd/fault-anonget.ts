@@ -1,7 +1,7 @@
 /**
  * anonget: the data of an anon, in a page that nobody has busy.
  *
- * Entered with map and amap locked, and the anon in `f.anon`. It goes on at `f.then` with the answer in `f.error`: on 0 everything is still
+ * Entered with map and amap locked, and the anon in `f.anon`. It goes on at `f.onward` with the answer in `f.error`: on 0 everything is still
  * locked, and so is the object that lends the page, if one does; on anything else nothing is. A page that must be read from swap is read with
  * everything unlocked; then the map's version says whether the look-up holds, and a last look into the amap whether the anon is still the one.
  *
@@ -55,7 +55,7 @@ function tryAnon(f: Fault): FaultStage | null {
   if (page < 0) return readIn(f, anon);
   if (!pageHas(vm, page, PG_BUSY)) {
     branch(f, 'F11');
-    return f.then;
+    return f.onward;
   }
   return waitForBusy(f, page);
 }
@@ -84,7 +84,7 @@ function readIn(f: Fault, anon: Anon): FaultStage | null {
     if (!reclaimable(vm)) {
       branch(f, 'F17');
       f.error = ENOMEM;
-      return f.then;
+      return f.onward;
     }
     branch(f, 'F18');
     return waitForRam(f, 'flt_noram1', lockAgain);
@@ -119,13 +119,13 @@ function lockedAgain(f: Fault): FaultStage | null {
   if (!f.locked) {
     branch(f, 'F31');
     f.error = ERESTART;
-    return f.then;
+    return f.onward;
   }
   if (f.originalMap !== null && amapLookup(f.entry, f.vaddr) !== anon) {
     branch(f, 'F32');
     unlockAll(f, f.amap, null);
     f.error = ERESTART;
-    return f.then;
+    return f.onward;
   }
   branch(f, 'F33');
   f.vm.counters.fltanretry++;
@@ -171,7 +171,7 @@ function readFailed(f: Fault, anon: Anon): FaultStage | null {
   } else {
     branch(f, 'F24');
   }
-  return f.then;
+  return f.onward;
 }
 
 /** Nobody holds the anon any more: it goes, with its page. */
@@ -187,5 +187,5 @@ function released(f: Fault, anon: Anon): FaultStage | null {
     branch(f, 'F28');
     f.error = ERESTART;
   }
-  return f.then;
+  return f.onward;
 }

@@ -32,7 +32,7 @@ import { reclaimable } from './pdpolicy.js';
 /** The anon's data first. */
 export function upper(f: Fault): FaultStage | null {
   f.anon = f.anons[f.center];
-  f.then = gotAnon;
+  f.onward = gotAnon;
   return anonget(f);
 }
 
@@ -116,7 +116,7 @@ function chooseCase(f: Fault, anon: Anon): FaultStage | null {
     branch(f, 'F90');
     vm.counters.flt_acow++;
     f.uobjpage = PGO_DONTCARE;
-    f.then = promoted;
+    f.onward = promoted;
     return promote(f, anon);
   }
   branch(f, 'F94');

@@ -185,7 +185,7 @@ function caseB(f: Fault): FaultStage | null {
     branch(f, 'F126');
     f.vm.panic('uvm_fault: want to promote data, but no anon');
   }
-  f.then = promoted;
+  f.onward = promoted;
   return promote(f, null);
 }
 

@@ -1,7 +1,7 @@
 /**
  * promote: a new anon with a page of its own, in the amap: a copy of another anon's page, of an object's page, or zeros.
  *
- * Entered with map and amap locked, and the owner of the source. It goes on at `f.then` with the answer in `f.error`: on 0 the new anon is
+ * Entered with map and amap locked, and the owner of the source. It goes on at `f.onward` with the answer in `f.error`: on 0 the new anon is
  * `f.anon` and its page busy; otherwise everything is unlocked, and the object's page no longer busy. An anon for which there was no page
  * is kept for the next try, so that waiting is not for two things at once.
  */
@@ -43,7 +43,7 @@ export function promote(f: Fault, source: Anon | null): FaultStage | null {
   amapAdd(vm, f.entry, f.vaddr, anon, source !== null);
   f.anon = anon;
   f.error = 0;
-  return f.then(f);
+  return f.onward(f);
 }
 
 function sourcePage(f: Fault, source: Anon | null): number {
@@ -75,7 +75,7 @@ function spareForKernel(f: Fault, from: number): FaultStage | null {
     return noMemory(f);
   }
   f.error = ERESTART;
-  return f.then;
+  return f.onward;
 }
 
 function noMemory(f: Fault): FaultStage | null {
@@ -84,10 +84,10 @@ function noMemory(f: Fault): FaultStage | null {
     branch(f, 'F42');
     vm.counters.fltnoanon++;
     f.error = ENOMEM;
-    return f.then;
+    return f.onward;
   }
   branch(f, 'F43');
   vm.counters.fltnoram++;
   f.error = ERESTART;
-  return waitForRam(f, 'flt_noram5', f.then);
+  return waitForRam(f, 'flt_noram5', f.onward);
 }

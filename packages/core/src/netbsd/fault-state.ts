@@ -85,7 +85,7 @@ export class Fault implements WaitAccount {
   /** The errno of the last piece of work. */
   error = 0;
   /** Where anonget, promote or a wait go on. */
-  then: FaultStage = null as unknown as FaultStage;
+  onward: FaultStage = null as unknown as FaultStage;
   afterWait: FaultStage = null as unknown as FaultStage;
   wmesg = '';
   /** Work in progress that is a task: I/O, mostly. */

@@ -60,7 +60,8 @@ export function unwirePages(vm: Vm, map: VmMap, start: number, end: number, alwa
   let entry = map.lookup(start);
   if (entry === null) {
     mark(vm, null, 'F138');
-    return vm.panic('uvm_fault_unwire_locked: address not in map');
+    vm.panic('uvm_fault_unwire_locked: address not in map');
+    return;
   }
   for (let vpn = start; vpn < end; vpn++) {
     const page = vm.pmap.extract(map.pmap, vpn);

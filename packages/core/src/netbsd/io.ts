@@ -19,3 +19,9 @@ export function whenIoDone(vm: Vm, io: IoResult | Promise<IoResult>, done: (resu
   if (typeof io === 'number') done(io);
   else vm.kernel.watchIo(io, done);
 }
+
+/** A task that is done at once. */
+// biome-ignore lint/correctness/useYield: it never waits
+export function* immediately<T>(value: T): Task<T> {
+  return value;
+}

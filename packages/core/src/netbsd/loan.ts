@@ -90,18 +90,21 @@ export function* loan(
   return error;
 }
 
-/** uvm_loanentry: as many pages of one entry as go; the map is locked, and is not on return. Answers how many, or REFUSED. */
+/**
+ * uvm_loanentry: as many pages of one entry as go; the map is locked, and is not on return. Answers how many, or REFUSED. The address of the
+ * fault record stays that of the first page: as seeded, whoever checks the look-up after I/O looks there, and a later page that needed
+ * I/O is therefore looked up once more.
+ */
 function* loanEntry(f: Fault, given: Loan, end: number, toAnon: boolean): Task<number> {
   const { entry } = f;
   f.amap = entry.amap;
   const first = f.vaddr;
   if (f.amap !== null) while (!f.amap.lock.acquire(f.thread)) yield;
   for (let vpn = first; vpn < end; vpn++) {
-    f.vaddr = vpn;
     const anon = f.amap === null ? null : amapLookup(entry, vpn);
     let outcome = REFUSED;
     if (anon !== null) outcome = yield* loanAnon(f, given, anon, toAnon);
-    else if (entry.object !== null) outcome = yield* loanObjectPage(f, given, entry.object, toAnon);
+    else if (entry.object !== null) outcome = yield* loanObjectPage(f, given, entry.object, vpn, toAnon);
     else if ((entry.etype & UVM_ET_COPYONWRITE) !== 0) outcome = yield* loanZeros(f, given, toAnon);
     else unlockAll(f, f.amap, null);
     if (outcome === REFUSED) return REFUSED;
@@ -152,7 +155,7 @@ function* loanAnon(f: Fault, given: Loan, anon: Anon, toAnon: boolean): Task<num
 /** anonget inside a task. */
 function* getAnon(f: Fault, anon: Anon): Task<number> {
   f.anon = anon;
-  f.then = ended;
+  f.onward = ended;
   let stage = anonget(f);
   while (stage !== null) {
     if (!f.thread.running) yield;
@@ -181,9 +184,9 @@ function lendPage(vm: Vm, page: number): void {
 // ---- from an object --------------------------------------------------------------------------------------------------
 
 /** uvm_loanuobj. */
-function* loanObjectPage(f: Fault, given: Loan, object: UvmObject, toAnon: boolean): Task<number> {
+function* loanObjectPage(f: Fault, given: Loan, object: UvmObject, vpn: number, toAnon: boolean): Task<number> {
   const { thread, entry } = f;
-  const index = f.vaddr - entry.start + entry.offset;
+  const index = vpn - entry.start + entry.offset;
   while (!object.lock.acquire(thread)) yield;
   f.pages[0] = NO_PAGE;
   const error = object.getLocked(index, f.pages, 1, 0, PROT_READ);

@@ -90,9 +90,9 @@ export function orderSwapErrors(vm: Vm, count: number, again: boolean): void {
   vm.swapErrors.error = again ? EAGAIN : EIO;
 }
 
-/** `ioerror FILE PAGE COUNT [EAGAIN]`. */
+/** `ioerror FILE PAGE COUNT [EAGAIN]`: in place of what was ordered for the file before. */
 export function orderFileErrors(file: VmFile, page: number, count: number, again: boolean): void {
-  (file as VnodeObject).orderedErrors.push({ page, count, error: again ? EAGAIN : EIO });
+  (file as VnodeObject).orderedError = { page, count, error: again ? EAGAIN : EIO };
 }
 
 /** `P map ADDR NPAGES shm NAME PAGEOFF SHARING PROT`. */

@@ -83,7 +83,7 @@ export class Pageout {
   /** swapcluster_allocslots. */
   private open(): boolean {
     const { vm } = this;
-    if (vm.allocationFails !== null && vm.allocationFails('swap')) return false;
+    if (vm.allocationFails?.('swap') === true) return false;
     for (const count of [CLUSTER_SLOTS, 1]) {
       this.first = vm.swap.alloc(count);
       this.slots = count;

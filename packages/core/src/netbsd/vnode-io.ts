@@ -42,12 +42,11 @@ function runsToFill(vm: Vm, start: number, pages: readonly number[]): Run[] {
 
 /** Whether the run was ordered to fail: the errno, or 0. */
 function orderedError(vnode: VnodeObject, run: Run): number {
-  for (const order of vnode.orderedErrors) {
-    if (order.count === 0 || order.page < run.index || order.page >= run.index + run.pages.length) continue;
-    order.count--;
-    return order.error;
-  }
-  return 0;
+  const order = vnode.orderedError;
+  if (order === null || order.count === 0) return 0;
+  if (order.page < run.index || order.page >= run.index + run.pages.length) return 0;
+  order.count--;
+  return order.error;
 }
 
 function readRun(vm: Vm, vnode: VnodeObject, run: Run): IoResult | Promise<IoResult> {

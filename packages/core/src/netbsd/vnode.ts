@@ -15,6 +15,7 @@ import type { Prot } from '../vm/prot.js';
 import { PROT_WRITE } from '../vm/prot.js';
 import type { VmFile } from '../vm/system.js';
 import { EBUSY, EINVAL, LOOP } from './codes.js';
+import { immediately } from './io.js';
 import { NO_PAGE, UvmObject } from './object.js';
 import {
   PG_BUSY,
@@ -64,7 +65,7 @@ export class VnodeObject extends UvmObject implements VmFile {
   dirtyGeneration = 0;
   readonly readAhead = new ReadAhead();
   /** Transfers that shall fail. */
-  readonly orderedErrors: OrderedFileErrors[] = [];
+  orderedError: OrderedFileErrors | null = null;
 
   constructor(
     vm: Vm,
@@ -94,8 +95,9 @@ export class VnodeObject extends UvmObject implements VmFile {
   }
 
   /** vrele: the file itself stays. */
-  override *detach(): Task<void> {
+  override detach(): Task<void> {
     this.refs--;
+    return immediately(undefined);
   }
 
   /** What every get does first: refuse what lies past the end, note a write. */
