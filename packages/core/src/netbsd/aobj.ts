@@ -157,7 +157,7 @@ export class AnonObject extends UvmObject {
       const error = yield* swapGet(vm, thread, page, slot);
       while (!this.lock.acquire(thread)) yield;
       if (error !== 0) {
-        if (this.setSlot(index, SWSLOT_BAD) > 0) vm.swap.markBad(1);
+        if (this.setSlot(index, SWSLOT_BAD) > 0) vm.swap.markBad(1, true);
         pageFree(vm, page);
         this.lock.release(thread);
         return -error;

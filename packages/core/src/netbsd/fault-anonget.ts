@@ -157,7 +157,7 @@ function readFailed(f: Fault, anon: Anon): FaultStage | null {
   branch(f, 'F21');
   // As seeded even "try again" costs the data (oddity 7).
   if (!vm.mended || f.error !== EAGAIN) {
-    if (anon.swslot > 0) vm.swap.markBad(1);
+    if (anon.swslot > 0) vm.swap.markBad(1, true);
     anon.swslot = SWSLOT_BAD;
   }
   if (pageHas(vm, f.pg, PG_RELEASED)) {

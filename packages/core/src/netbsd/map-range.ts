@@ -33,8 +33,8 @@ export function* removeRange(vm: Vm, thread: Thread, map: VmMap, from: number, t
     const { next } = entry;
     if (entry.wiredCount > 0) unwireEntry(vm, map, entry);
     if ((entry.etype & UVM_ET_OBJ) !== 0 || entry.amap !== null) vm.pmap.remove(map.pmap, entry.start, entry.end);
-    // What a submap showed was entered into this map's translations.
-    if (entry.submap !== null) vm.pmap.remove(map.pmap, entry.start, entry.end);
+    // As seeded what a submap showed stays translated here.
+    if (entry.submap !== null && vm.mended) vm.pmap.remove(map.pmap, entry.start, entry.end);
     map.unlink(entry);
     removed.push(entry);
     entry = next;

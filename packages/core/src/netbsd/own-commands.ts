@@ -156,6 +156,7 @@ export function* makeSubmap(
       entry.etype |= UVM_ET_SUBMAP;
       entry.submap = inner.map;
       entry.offset = 0;
+      vm.everSubmap = true;
       error = 0;
     }
   }

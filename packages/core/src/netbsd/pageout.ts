@@ -102,7 +102,7 @@ export class Pageout {
     if (pages.length === 0) return;
     vm.counters.pdpageouts++;
     const error = yield* swapPut(vm, thread, first, pages);
-    if (error !== 0) vm.swap.markBad(pages.length);
+    if (error !== 0) vm.swap.markBad(pages.length, false);
     for (const page of pages) written(vm, page, error !== 0);
   }
 }

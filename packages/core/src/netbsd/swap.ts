@@ -21,8 +21,9 @@ export class SwapArea {
   inUse = 0;
   /** swpgonly. */
   only = 0;
-  /** npgbad. */
+  /** npgbad; and those of them that still count as "only on swap", because their page could not be read. */
   bad = 0;
+  badOnly = 0;
   /** No slot below is free. */
   private lowest = 1;
 
@@ -58,9 +59,10 @@ export class SwapArea {
     this.lowest = Math.min(this.lowest, slot);
   }
 
-  /** uvm_swap_markbad. */
-  markBad(count: number): void {
+  /** uvm_swap_markbad: slots whose data could not be read, or not be written. */
+  markBad(count: number, readFailed: boolean): void {
     this.bad += count;
+    if (readFailed) this.badOnly += count;
   }
 
   /** uvm_swapisfull. */

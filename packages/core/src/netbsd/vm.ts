@@ -75,6 +75,8 @@ export class Vm {
 
   /** The map that counts as the kernel's own. */
   kernelMap: VmMap | null = null;
+  /** Some map has had a submap: translations may outlive what they showed. */
+  everSubmap = false;
   /** uvm_loanzero_object, made when it is first needed. */
   loanZero: LoanZeroObject | null = null;
 
