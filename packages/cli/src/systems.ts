@@ -1,11 +1,21 @@
 /** The finished systems, as core lists them, and choosing among them by name. */
-import { explainFreebsd, nearest, SYSTEM_NAMES, SYSTEMS, type SystemName } from '@faultline/core';
+import {
+  dragonflyExtension,
+  explainFreebsd,
+  nearest,
+  netbsdCommands,
+  SYSTEM_NAMES,
+  SYSTEMS,
+  type SystemName,
+} from '@faultline/core';
 import type { Environment, SystemEntry } from './environment.js';
 import { UsageError } from './failure.js';
 
 /** What a system has besides its boot: its own commands, its explainer. */
 const EXTRAS: Readonly<Record<string, Omit<SystemEntry, 'boot'>>> = {
   freebsd: { explain: explainFreebsd },
+  dragonfly: { extension: dragonflyExtension },
+  netbsd: { extension: netbsdCommands },
 };
 
 /** Every finished system. */

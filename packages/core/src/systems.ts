@@ -1,6 +1,7 @@
 /** The systems that are finished, by name, and how each is started. */
 import { bootCsrg } from './csrg/system.js';
 import { bootFreebsd } from './freebsd/system.js';
+import { bootNetbsd } from './netbsd/system.js';
 import type { SystemName, SystemOptions, VmSystem } from './vm/system.js';
 
 export type SystemFactory = (options?: SystemOptions) => VmSystem;
@@ -9,6 +10,7 @@ export type SystemFactory = (options?: SystemOptions) => VmSystem;
 export const SYSTEMS: Readonly<Partial<Record<SystemName, SystemFactory>>> = {
   csrg: bootCsrg,
   freebsd: bootFreebsd,
+  netbsd: bootNetbsd,
 };
 
 /**

@@ -134,12 +134,19 @@ export class Kernel {
 
   /** Puts the thread to sleep until the promise settles, then hands the result to `done`. A rejection counts as EIO. */
   awaitIo(thread: Thread, io: Promise<IoResult>, wmesg: string, done: (result: IoResult) => void): void {
-    this.pendingIo++;
     this.sleep(thread, io, wmesg);
+    this.watchIo(io, (result) => {
+      done(result);
+      this.wakeup(io);
+    });
+  }
+
+  /** The same while nobody sleeps for it: read-ahead, which its owner looks at only when it is there. */
+  watchIo(io: Promise<IoResult>, done: (result: IoResult) => void): void {
+    this.pendingIo++;
     const settle = (result: IoResult): void => {
       this.pendingIo--;
       done(result);
-      this.wakeup(io);
       this.resumeWaiters();
     };
     io.then(settle, () => settle(-5));

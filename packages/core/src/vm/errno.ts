@@ -14,6 +14,7 @@ export type Errno =
   | 'ENOMEM'
   | 'ENOSPC'
   | 'EOPNOTSUPP'
+  | 'EOVERFLOW'
   | 'EPERM';
 
 /** 0 or an address (bytes) on success, otherwise the errno's name. */

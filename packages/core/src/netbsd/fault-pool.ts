@@ -1,0 +1,67 @@
+/** Fault records, reused: as many are alive as threads sleep inside faults, and one. */
+import { coverage } from '../kernel/branch.js';
+import { runStages } from '../kernel/stages.js';
+import type { Task, Thread } from '../kernel/thread.js';
+import type { Prot } from '../vm/prot.js';
+import type { BranchId } from './branches.js';
+import { faultStart } from './fault.js';
+import type { FaultListener, FaultUsage } from './fault-state.js';
+import { Fault } from './fault-state.js';
+import type { VmMap } from './map.js';
+import type { Vm } from './vm.js';
+
+/** A fresh record. */
+export function beginFault(vm: Vm, thread: Thread, usage: FaultUsage | null): Fault {
+  const f = vm.freeFaults.pop() ?? new Fault(vm);
+  f.thread = thread;
+  f.usage = usage;
+  f.listener = vm.listener;
+  f.fruitlessWaits = 0;
+  f.mayGiveUp = false;
+  f.result = 0;
+  f.spare = null;
+  f.task = null;
+  return f;
+}
+
+/** The record is done. It keeps nothing alive. */
+export function endFault(f: Fault): void {
+  f.anons.fill(null);
+  f.anon = null;
+  f.oanon = null;
+  f.amap = null;
+  f.uobj = null;
+  f.usage = null;
+  f.vm.freeFaults.push(f);
+}
+
+/** uvm_fault_internal inside a task. Answers the errno. */
+export function* faultTask(
+  vm: Vm,
+  thread: Thread,
+  map: VmMap,
+  vpn: number,
+  access: Prot,
+  flag: number,
+  usage: FaultUsage | null,
+): Task<number> {
+  const f = beginFault(vm, thread, usage);
+  f.originalMap = map;
+  f.vaddr = vpn;
+  f.askedType = access;
+  f.flag = flag;
+  yield* runStages(f, faultStart);
+  const { result } = f;
+  endFault(f);
+  return result;
+}
+
+/** Reports branches to the coverage of the test run. */
+export function coverageListener(): FaultListener | null {
+  const { current } = coverage;
+  if (current === null) return null;
+  return {
+    branch: (id: BranchId) => current.note('netbsd', id),
+    stage: () => {},
+  };
+}
