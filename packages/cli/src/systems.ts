@@ -1,11 +1,17 @@
 /** The finished systems, as core lists them, and choosing among them by name. */
-import { nearest, SYSTEM_NAMES, SYSTEMS, type SystemName } from '@faultline/core';
+import { dragonflyExtension, type ExtensionFactory, nearest, SYSTEM_NAMES, SYSTEMS, type SystemName } from '@faultline/core';
 import type { Environment, SystemEntry } from './environment.js';
 import { UsageError } from './failure.js';
 
+/** The commands that a system alone has. */
+const EXTENSIONS: Readonly<Partial<Record<string, ExtensionFactory>>> = { dragonfly: dragonflyExtension };
+
 /** Every finished system. A system's own commands and its explainer are named here beside it. */
 export const FINISHED: Readonly<Record<string, SystemEntry>> = Object.fromEntries(
-  Object.entries(SYSTEMS).map(([name, boot]): [string, SystemEntry] => [name, { boot }]),
+  Object.entries(SYSTEMS).map(([name, boot]): [string, SystemEntry] => {
+    const extension = EXTENSIONS[name];
+    return [name, extension === undefined ? { boot } : { boot, extension }];
+  }),
 );
 
 export interface Chosen extends SystemEntry {

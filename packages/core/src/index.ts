@@ -4,6 +4,7 @@
  * @module @faultline/core
  * @packageDocumentation
  */
+export * from './dragonfly/system.js';
 export * from './freebsd/system.js';
 export * from './kernel/branch.js';
 export * from './kernel/errors.js';

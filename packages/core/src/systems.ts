@@ -1,4 +1,5 @@
 /** The systems that are finished, by name, and how each is started. */
+import { bootDragonfly } from './dragonfly/system.js';
 import { bootFreebsd } from './freebsd/system.js';
 import type { SystemName, SystemOptions, VmSystem } from './vm/system.js';
 
@@ -7,6 +8,7 @@ export type SystemFactory = (options?: SystemOptions) => VmSystem;
 /** Finished systems. A name of the four that is missing here is still to come. */
 export const SYSTEMS: Readonly<Partial<Record<SystemName, SystemFactory>>> = {
   freebsd: bootFreebsd,
+  dragonfly: bootDragonfly,
 };
 
 /**

@@ -23,8 +23,8 @@ import { Tlb } from './tlb.js';
 import type { Access } from './units.js';
 import { ACCESS_WRITE, NO_FRAME } from './units.js';
 
-/** What a load needs: `read-bit` (freebsd, csrg) or `valid` (dragonfly, netbsd). */
-export type LoadRule = 'read-bit' | 'valid';
+/** What a load needs: `read-bit` (freebsd, csrg) or `valid` (netbsd); `any` (dragonfly) lets a fetch do with a valid translation too. */
+export type LoadRule = 'read-bit' | 'valid' | 'any';
 
 /** Walks a page table on behalf of a CPU. */
 export class Walker {
@@ -36,7 +36,7 @@ export class Walker {
     rule: LoadRule,
   ) {
     const read = rule === 'read-bit' ? PTE_VALID | PTE_READ : PTE_VALID;
-    this.needed = Int32Array.of(read, PTE_VALID | PTE_WRITE, PTE_VALID | PTE_EXECUTE);
+    this.needed = Int32Array.of(read, PTE_VALID | PTE_WRITE, rule === 'any' ? PTE_VALID : PTE_VALID | PTE_EXECUTE);
   }
 
   /** Frame behind a page if its translation allows the access, marking it used; else NO_FRAME. */

@@ -1,4 +1,5 @@
 /** The scenario language: read, run, print. */
+export * from './dragonfly-commands.js';
 export type { Action as ScenarioAction, Command as ScenarioCommand, Script } from './actions.js';
 export type {
   DragonflyCommand,
