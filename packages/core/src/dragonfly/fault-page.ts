@@ -241,6 +241,7 @@ function holdObjectPage(f: Fault): FaultStage | null {
   pageHold(vm, m);
   if ((f.faultType & PROT_WRITE) !== 0) {
     branch(f, 'F45');
+    vm.objectPageWrites++;
     pageDirty(vm, m);
   }
   if ((f.flags & VM_FAULT_DIRTY) !== 0) {

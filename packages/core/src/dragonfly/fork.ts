@@ -28,7 +28,6 @@ import {
   linkShadow,
   OBJ_DEAD,
   OBJ_ONEMAPPING,
-  OBJT_DEFAULT,
   OBJT_SWAP,
   objectAllocate,
   objectReference,
@@ -37,6 +36,7 @@ import { deallocate } from './object-end.js';
 import { pagesInRange, waitForPage } from './object-pages.js';
 import { pageBusy, pageIndex, pageIsBusy, pageLookup, pageRename, pageWakeup } from './page.js';
 import { swapCopy } from './pager-swap.js';
+import { SwapBlocks } from './swap-blocks.js';
 import { getToken } from './tokens.js';
 import type { Vm } from './vm.js';
 
@@ -121,7 +121,8 @@ function* split(vm: Vm, thread: Thread, entry: MapEntry, object: VmObject): Task
   if (source !== null && (source.flags & OBJ_DEAD) !== 0) return;
   const size = Math.floor(entry.end - entry.start);
   const offset = Math.floor(entry.offset);
-  const part = objectAllocate(vm, OBJT_DEFAULT, size);
+  const part = objectAllocate(vm, object.type, size);
+  if (object.type === OBJT_SWAP) part.swap = new SwapBlocks(vm.swapArea);
   if (source !== null) {
     linkShadow(part, source, object.backingOffset + offset);
     objectReference(source);

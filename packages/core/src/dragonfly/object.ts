@@ -78,8 +78,8 @@ export class VmObject {
   }
 }
 
-/** A third of the colours and a prime: how far the next object's colour lies at most. */
-const COLOUR_STEP_MAX = 52;
+/** PQ_L2_SIZE / 3 + PQ_PRIME1, for 64 colours: how far the next object's colour lies at most. */
+const COLOUR_STEP_MAX = 34;
 
 /** vm_object_allocate: a new object with one reference. `size` in pages. */
 export function objectAllocate(

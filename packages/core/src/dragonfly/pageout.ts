@@ -43,8 +43,8 @@ const FRUITLESS_SCANS = 40;
 /** vm_max_launder: pages written in one scan of the first pass, and of later ones. */
 const MAX_LAUNDER = 32;
 const MAX_LAUNDER_LATER = 10_000;
-/** A prime: the colours from which cached pages are freed take turns. */
-const ROVER_STEP = 23;
+/** PQ_PRIME2, for 64 colours: the colours from which cached pages are freed take turns. */
+const ROVER_STEP = 7;
 
 /** The daemon's thread: sleeps until somebody sleeps for memory, works, wakes them all. */
 export function* pageDaemon(vm: Vm, thread: Thread): Task<void> {

@@ -98,6 +98,8 @@ export class Vm {
   /** Scenario switch: every swap read fails. */
   badSwap = false;
 
+  /** How often vm_fault_object_page was asked for writing: each may leave a stale translation behind. */
+  objectPageWrites = 0;
   /** Who wants to hear of page events (sleepers on a mutex in user memory), by frame. */
   readonly pageEvents = new Map<number, () => void>();
 
