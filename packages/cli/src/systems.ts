@@ -1,5 +1,12 @@
 /** The finished systems, as core lists them, and choosing among them by name. */
-import { dragonflyExtension, type ExtensionFactory, nearest, SYSTEM_NAMES, SYSTEMS, type SystemName } from '@faultline/core';
+import {
+  dragonflyExtension,
+  type ExtensionFactory,
+  nearest,
+  SYSTEM_NAMES,
+  SYSTEMS,
+  type SystemName,
+} from '@faultline/core';
 import type { Environment, SystemEntry } from './environment.js';
 import { UsageError } from './failure.js';
 

@@ -1,3 +1,4 @@
+/** The trace format: what is written is read again, and what is broken is refused. */
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

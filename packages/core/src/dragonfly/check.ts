@@ -15,11 +15,7 @@ import { InvariantError } from '../kernel/errors.js';
 import { PTE_MANAGED, PTE_WRITE } from '../machine/pagetable.js';
 import { PROT_WRITE } from '../vm/prot.js';
 import type { MapEntry, VmMap } from './map-entry.js';
-import {
-  MAP_ENTRY_IN_TRANSITION,
-  VM_MAPTYPE_SUBMAP,
-  VM_MAPTYPE_VPAGETABLE,
-} from './map-entry.js';
+import { MAP_ENTRY_IN_TRANSITION, VM_MAPTYPE_SUBMAP, VM_MAPTYPE_VPAGETABLE } from './map-entry.js';
 import type { VmObject } from './object.js';
 import { OBJ_DEAD, OBJT_VNODE, objectOfPage } from './object.js';
 import {
@@ -73,7 +69,10 @@ function checkFrames(vm: Vm): void {
   const { count } = pages.queues;
   need(counts.free === pages.freeCount, () => `${pages.freeCount} pages are counted free, ${counts.free} are`);
   need(counts.cache === pages.cacheCount, () => `${pages.cacheCount} pages are counted cached, ${counts.cache} are`);
-  need(counts.inactive === count[PQ_INACTIVE], () => `${count[PQ_INACTIVE]} are counted inactive, ${counts.inactive} are`);
+  need(
+    counts.inactive === count[PQ_INACTIVE],
+    () => `${count[PQ_INACTIVE]} are counted inactive, ${counts.inactive} are`,
+  );
   need(counts.active === count[PQ_ACTIVE], () => `${count[PQ_ACTIVE]} are counted active, ${counts.active} are`);
   need(counts.wired === vm.wiredPages, () => `${vm.wiredPages} pages are counted wired, ${counts.wired} are`);
 }
@@ -209,7 +208,10 @@ function checkObjects(vm: Vm, maps: readonly NamedMap[]): void {
     need(object.refCount === refs, () => `object ${object.id} counts ${object.refCount} references and has ${refs}`);
     need(refs > 0 || object.type === OBJT_VNODE, () => `object ${object.id} is nobody's`);
     const hidden = shadows.get(object) ?? 0;
-    need(object.shadowCount === hidden, () => `object ${object.id} counts ${object.shadowCount} shadows, has ${hidden}`);
+    need(
+      object.shadowCount === hidden,
+      () => `object ${object.id} counts ${object.shadowCount} shadows, has ${hidden}`,
+    );
     need(object.pagingInProgress === 0, () => `object ${object.id} is being paged between calls`);
     need((object.flags & OBJ_DEAD) === 0, () => `object ${object.id} is dead and still there`);
     checkPages(vm, object);
@@ -219,12 +221,18 @@ function checkObjects(vm: Vm, maps: readonly NamedMap[]): void {
 function checkPages(vm: Vm, object: VmObject): void {
   let found = 0;
   for (let page = object.firstPage; page >= 0; page = vm.pages.listNext[page] as number) {
-    need(objectOfPage(vm, page) === object, () => `page ${page} is listed in object ${object.id} and belongs elsewhere`);
+    need(
+      objectOfPage(vm, page) === object,
+      () => `page ${page} is listed in object ${object.id} and belongs elsewhere`,
+    );
     const wired = vm.pages.wireCount[page] !== 0;
     need(wired || pageIndex(vm, page) < object.size, () => `page ${page} lies beyond the end of object ${object.id}`);
     found++;
   }
-  need(found === object.residentCount, () => `object ${object.id} counts ${object.residentCount} pages and has ${found}`);
+  need(
+    found === object.residentCount,
+    () => `object ${object.id} counts ${object.residentCount} pages and has ${found}`,
+  );
 }
 
 function checkSwap(vm: Vm): void {
@@ -239,5 +247,8 @@ function checkSwap(vm: Vm): void {
   }
   if (vm.swapArea.closing) return;
   const { blocks, freeBlocks } = vm.swapArea;
-  need(freeBlocks + owner.size === blocks, () => `${blocks - freeBlocks} swap blocks are in use, ${owner.size} have owners`);
+  need(
+    freeBlocks + owner.size === blocks,
+    () => `${blocks - freeBlocks} swap blocks are in use, ${owner.size} have owners`,
+  );
 }

@@ -7,7 +7,16 @@
  */
 import type { Task, Thread } from '../kernel/thread.js';
 import type { VmObject } from './object.js';
-import { linkShadow, OBJ_DEAD, OBJT_DEFAULT, OBJT_SWAP, objectForget, objectReference, unlinkShadow } from './object.js';
+import {
+  linkShadow,
+  OBJ_DEAD,
+  OBJT_DEFAULT,
+  OBJT_SWAP,
+  objectForget,
+  objectReference,
+  unlinkShadow,
+} from './object.js';
+import { waitForPage } from './object-pages.js';
 import {
   isCached,
   pageBusy,
@@ -20,7 +29,6 @@ import {
   pageWakeup,
 } from './page.js';
 import { pageFree } from './page-alloc.js';
-import { waitForPage } from './object-pages.js';
 import { swapCopy, swapHas } from './pager-swap.js';
 import type { Vm } from './vm.js';
 

@@ -3,6 +3,7 @@
  * wiring, swapoff, and switches for rare branches. Each is one function over a started system; scenarios and embedders call them.
  */
 import type { CallResult } from '../vm/errno.js';
+import { PROT_READ, PROT_WRITE } from '../vm/prot.js';
 import type { MapRequest, VmFile, VmProcess } from '../vm/system.js';
 import { entryWords } from './describe.js';
 import { faultObjectPage, faultPage, faultPageQuick, type PageAnswer } from './fault-page.js';
@@ -14,17 +15,8 @@ import { sysMincore } from './mincore.js';
 import { freeCached, pageUnhold } from './page-alloc.js';
 import { type DragonflyProcess, execProcess } from './process.js';
 import { swapoffTask } from './swapoff.js';
-import {
-  type MapExtras,
-  sysMadvise,
-  sysMlockall,
-  sysMmap,
-  sysMsync,
-  sysMunlockall,
-  sysSetmap,
-} from './syscalls.js';
+import { type MapExtras, sysMadvise, sysMlockall, sysMmap, sysMsync, sysMunlockall, sysSetmap } from './syscalls.js';
 import type { DragonflySystem } from './system.js';
-import { PROT_READ, PROT_WRITE } from '../vm/prot.js';
 import { truncateFile, type VnodeHandle } from './vnode.js';
 
 const pageRange = (address: number, length: number): [number, number] => [

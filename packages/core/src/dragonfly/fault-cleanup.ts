@@ -55,14 +55,14 @@ export function unlockAndDeallocate(f: Fault, then: FaultStage): FaultStage | nu
   pipWakeup(f.vm, f.firstObject);
   cleanupBelow(f);
   branch(f, 'F4');
-  f.then = then;
+  f.followUp = then;
   return dropTop(f, unlockRest);
 }
 
 function unlockRest(f: Fault): FaultStage | null {
   unlockMap(f);
   putVnode(f);
-  return f.then;
+  return f.followUp;
 }
 
 /** Drops the fault's reference on the top object. Usually a subtraction; it may also be the end of the object. */

@@ -5,8 +5,9 @@
  * under a paging operation; on success everything stays so, the page in hand is busy, and `resolved` follows; on failure everything
  * is let go and `failed` or `retry` follows. The vm_token is held throughout, and lost wherever the thread sleeps: in the pager and in waits.
  */
-import { PROT_WRITE } from '../vm/prot.js';
+
 import type { Prot } from '../vm/prot.js';
+import { PROT_WRITE } from '../vm/prot.js';
 import { additionalPages } from './fault-additional.js';
 import {
   refuse,
@@ -38,8 +39,8 @@ import {
   pageUnqueueNoWakeup,
 } from './page.js';
 import { countSevere, pageAlloc, VM_ALLOC_NORMAL, VM_ALLOC_ZERO } from './page-alloc.js';
-import { NS_PER_TICK, type Vm } from './vm.js';
 import type { DragonflyProcess } from './process.js';
+import { NS_PER_TICK, type Vm } from './vm.js';
 
 /** vm_fault_object(fs, first_pindex, fault_type). */
 export function faultObject(f: Fault, pindex: number, type: Prot): FaultStage | null {

@@ -88,6 +88,7 @@ function pageStart(f: Fault): FaultStage | null {
 
 function tryPageAgain(f: Fault): FaultStage | null {
   branch(f, f.vshift >= 0 ? 'F36' : 'F37');
+  f.failed = pageFailed;
   return pageLookupStage;
 }
 
@@ -258,4 +259,3 @@ function holdObjectPage(f: Fault): FaultStage | null {
   account(f, 'F48');
   return letGo(f);
 }
-

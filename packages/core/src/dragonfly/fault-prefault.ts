@@ -13,7 +13,7 @@ import type { Fault } from './fault-state.js';
 import { branch } from './fault-state.js';
 import { VM_MAPTYPE_VPAGETABLE } from './map-entry.js';
 import type { VmObject } from './object.js';
-import { objectOfPage, OBJT_DEFAULT, setWriteableDirty } from './object.js';
+import { OBJT_DEFAULT, objectOfPage, setWriteableDirty } from './object.js';
 import {
   isCached,
   PG_BUSY,
@@ -94,6 +94,10 @@ function findNeighbour(f: Fault, top: VmObject, vpn: number, behind: boolean): v
     }
     if (object.backing === null) {
       burst(f, top, index, behind);
+      return;
+    }
+    if (!Number.isInteger(object.backingOffset)) {
+      branch(f, 'F122');
       return;
     }
     branch(f, 'F123');

@@ -13,8 +13,8 @@ import type { BranchId } from './branches.js';
 import type { MapEntry, VmMap } from './map-entry.js';
 import type { VmObject } from './object.js';
 import type { DragonflyProcess } from './process.js';
-import type { VnodeHandle } from './vnode.js';
 import type { Vm } from './vm.js';
+import type { VnodeHandle } from './vnode.js';
 
 export const VM_FAULT_NORMAL = 0;
 export const VM_FAULT_CHANGE_WIRING = 1;
@@ -86,6 +86,8 @@ export class Fault {
   /** The stage after the walk, and what `resolved` is then. */
   afterWalk: FaultStage = null as unknown as FaultStage;
   afterAll: FaultStage = null as unknown as FaultStage;
+  /** What `failed` is outside the walk. */
+  afterFail: FaultStage = null as unknown as FaultStage;
   /** The page in hand carried a read-ahead mark. */
   hadMark = false;
 
@@ -95,7 +97,7 @@ export class Fault {
   resolved: FaultStage = null as unknown as FaultStage;
   failed: FaultStage = null as unknown as FaultStage;
   /** The stage after the clean-up. */
-  then: FaultStage | null = null;
+  followUp: FaultStage | null = null;
   /** Work in progress that is a task, and the stage after it. */
   task: Task<number> | null = null;
   afterTask: FaultStage = null as unknown as FaultStage;

@@ -77,7 +77,16 @@ function checkEntry(f: Fault): FaultStage | null {
     return f.afterWalk(f);
   }
   f.resolved = tablePage;
+  if (f.failed !== tableFailed) f.afterFail = f.failed;
+  f.failed = tableFailed;
   return faultObject(f, frame, PROT_READ | PROT_WRITE);
+}
+
+/** A page of the table itself cannot be had. */
+function tableFailed(f: Fault): FaultStage | null {
+  branch(f, 'F54');
+  f.failed = f.afterFail;
+  return f.failed(f);
 }
 
 function refused(f: Fault): FaultStage | null {
@@ -88,6 +97,7 @@ function refused(f: Fault): FaultStage | null {
 /** The table page is there, busy: takes the entry and writes back what the access does to it. */
 function tablePage(f: Fault): FaultStage | null {
   const { vm, m } = f;
+  f.failed = f.afterFail;
   f.vshift -= VPTE_PAGE_BITS;
   const index = Math.floor(f.mapPindex / 2 ** f.vshift) & VPTE_PAGE_MASK;
   const at = m * 1024 + index * 2;

@@ -46,6 +46,7 @@ export function faultStart(f: Fault): FaultStage | null {
 /** KERN_TRY_AGAIN of the walk or of vm_fault_object. */
 function tryAgain(f: Fault): FaultStage | null {
   branch(f, f.vshift >= 0 ? 'F20' : 'F22');
+  f.failed = failed;
   return lookup;
 }
 
@@ -58,7 +59,8 @@ function lookup(f: Fault): FaultStage | null {
 
 /** Wiring a range that cannot be read asks the maximum protection instead; a miss may be a stack that wants to grow. */
 function lookupFailed(f: Fault, result: number): FaultStage | null {
-  if (result === KERN_PROTECTION_FAILURE && (f.flags & VM_FAULT_WIRE_MASK) === VM_FAULT_USER_WIRE) return lookupOverride;
+  if (result === KERN_PROTECTION_FAILURE && (f.flags & VM_FAULT_WIRE_MASK) === VM_FAULT_USER_WIRE)
+    return lookupOverride;
   if (result === KERN_INVALID_ADDRESS && f.growstack && f.originalMap !== f.vm.kernelMap && f.process !== null) {
     return runTask(f, growStack(f.vm, f.process, f.thread, f.vaddr), stackGrown);
   }

@@ -71,13 +71,7 @@ export function blockCached(vm: Vm, vnode: VnodeHandle, object: VmObject, block:
 }
 
 /** getblk: the block with all its pages, wired. A block that is not cached loses its mark. */
-export function* getBlock(
-  vm: Vm,
-  thread: Thread,
-  vnode: VnodeHandle,
-  object: VmObject,
-  number: number,
-): Task<Block> {
+export function* getBlock(vm: Vm, thread: Thread, vnode: VnodeHandle, object: VmObject, number: number): Task<Block> {
   const bytes = blockBytes(vnode.store.size(), number);
   const count = Math.ceil(bytes / PAGE_SIZE);
   const pages: number[] = [];
@@ -115,13 +109,7 @@ export function* getBlock(
 }
 
 /** bio_page_alloc: deeper and deeper into the reserve. -1: look again, the page may be there now. */
-function* allocateBlockPage(
-  vm: Vm,
-  thread: Thread,
-  object: VmObject,
-  pindex: number,
-  deficit: number,
-): Task<number> {
+function* allocateBlockPage(vm: Vm, thread: Thread, object: VmObject, pindex: number, deficit: number): Task<number> {
   let page = pageAlloc(vm, object, pindex, VM_ALLOC_NORMAL | VM_ALLOC_SYSTEM);
   if (page >= 0) return page;
   vm.pageoutDeficit += deficit;
@@ -153,7 +141,9 @@ export function* fillBlocks(vm: Vm, thread: Thread, vnode: VnodeHandle, blocks: 
   vm.machine.disk.read(vnode.diskPage + first.number * BLOCK_PAGES, pages.length);
   const bad = blocks.some((block) => vnode.badBlocks.has(block.number));
   const result = bad ? -EIO : yield* readMissing(vm, thread, vnode, first.number * BLOCK_PAGES, pages);
-  for (const block of blocks) block.pages.forEach((page, i) => noteFilled(vm, page, blockBits(block.bytes, i), result));
+  for (const { pages, bytes } of blocks) {
+    for (let i = 0; i < pages.length; i++) noteFilled(vm, pages[i] as number, blockBits(bytes, i), result);
+  }
   return result >= 0;
 }
 

@@ -24,14 +24,7 @@ import {
 } from './map-entry.js';
 import { lockMap, unlockMapWrite } from './map-lock.js';
 import type { VmObject } from './object.js';
-import {
-  linkShadow,
-  OBJ_DEAD,
-  OBJ_ONEMAPPING,
-  OBJT_SWAP,
-  objectAllocate,
-  objectReference,
-} from './object.js';
+import { linkShadow, OBJ_DEAD, OBJ_ONEMAPPING, OBJT_SWAP, objectAllocate, objectReference } from './object.js';
 import { deallocate } from './object-end.js';
 import { pagesInRange, waitForPage } from './object-pages.js';
 import { pageBusy, pageIndex, pageIsBusy, pageLookup, pageRename, pageWakeup } from './page.js';
@@ -148,7 +141,8 @@ function* movePages(
   const moved: number[] = [];
   for (const page of pagesInRange(vm, from, offset, offset + size)) {
     const pindex = pageIndex(vm, page);
-    while (pageLookup(vm, from, pindex) === page && pageIsBusy(vm, page)) yield* waitForPage(vm, thread, page, 'spltwt');
+    while (pageLookup(vm, from, pindex) === page && pageIsBusy(vm, page))
+      yield* waitForPage(vm, thread, page, 'spltwt');
     if (pageLookup(vm, from, pindex) !== page) continue;
     pageBusy(vm, page);
     pageRename(vm, page, to, pindex - offset);

@@ -103,14 +103,7 @@ export function* setMasterEntry(
   });
 }
 
-function* changeEntries(
-  vm: Vm,
-  thread: Thread,
-  map: VmMap,
-  start: number,
-  end: number,
-  change: Change,
-): Task<number> {
+function* changeEntries(vm: Vm, thread: Thread, map: VmMap, start: number, end: number, change: Change): Task<number> {
   yield* lockMap(map, thread);
   let result = KERN_SUCCESS;
   let entry = yield* firstInRange(vm, thread, map, start);

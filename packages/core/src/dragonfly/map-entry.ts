@@ -17,7 +17,14 @@ import type { Pmap } from '../machine/pagetable.js';
 import type { Prot } from '../vm/prot.js';
 import { PROT_ALL, PROT_WRITE } from '../vm/prot.js';
 import type { VmObject } from './object.js';
-import { OBJT_DEFAULT, OBJT_DEVICE, objectAllocate, objectReference, objectShadow, VPAGETABLE_PAGES } from './object.js';
+import {
+  OBJT_DEFAULT,
+  OBJT_DEVICE,
+  objectAllocate,
+  objectReference,
+  objectShadow,
+  VPAGETABLE_PAGES,
+} from './object.js';
 import { deallocate, dropReference } from './object-end.js';
 import type { Vm } from './vm.js';
 

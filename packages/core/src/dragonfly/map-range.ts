@@ -31,9 +31,9 @@ import type { VmObject } from './object.js';
 import { OBJ_NOMSYNC, OBJ_NOSPLIT, OBJ_ONEMAPPING, OBJT_DEVICE, OBJT_VNODE, objectReference } from './object.js';
 import { deallocate } from './object-end.js';
 import { objectPageClean, objectPageRemove } from './object-pages.js';
-import type { VnodeHandle } from './vnode.js';
 import { withToken } from './tokens.js';
 import type { Vm } from './vm.js';
+import type { VnodeHandle } from './vnode.js';
 
 /** vm_map_delete: takes pages `start` to `end` out of the map. The map is locked exclusively. */
 export function* deleteRange(vm: Vm, thread: Thread, map: VmMap, start: number, end: number): Task<void> {
@@ -67,7 +67,11 @@ function* deleteEntry(vm: Vm, thread: Thread, map: VmMap, entry: MapEntry): Task
   const alone = (object.flags & (OBJ_ONEMAPPING | OBJ_NOSPLIT)) === OBJ_ONEMAPPING && object.defaultOrSwap;
   if (object.refCount !== 1 && alone) {
     const from = Math.floor(entry.offset);
-    yield* withToken(vm.vmToken, thread, dropPart(vm, thread, object, from, Math.floor(from + entry.end - entry.start)));
+    yield* withToken(
+      vm.vmToken,
+      thread,
+      dropPart(vm, thread, object, from, Math.floor(from + entry.end - entry.start)),
+    );
   }
   yield* deallocate(vm, thread, object);
 }
@@ -117,14 +121,7 @@ function refusesProtection(map: VmMap, first: MapEntry, end: number, prot: Prot)
 }
 
 /** Translations only ever lose permissions here; what is gained, the next fault finds. */
-function* protectEntries(
-  vm: Vm,
-  thread: Thread,
-  map: VmMap,
-  first: MapEntry,
-  end: number,
-  prot: Prot,
-): Task<void> {
+function* protectEntries(vm: Vm, thread: Thread, map: VmMap, first: MapEntry, end: number, prot: Prot): Task<void> {
   for (let entry = first; !map.isHead(entry) && entry.start < end; entry = entry.next) {
     clipEnd(vm, map, entry, end);
     const changed = entry.protection !== prot;

@@ -48,13 +48,7 @@ function* clipRange(vm: Vm, thread: Thread, map: VmMap, start: number, end: numb
 }
 
 /** Marks what follows the first entry. After a wait everything begins again, since the lock was gone. */
-function* markRest(
-  vm: Vm,
-  thread: Thread,
-  map: VmMap,
-  first: MapEntry,
-  end: number,
-): Task<'done' | 'hole' | 'again'> {
+function* markRest(vm: Vm, thread: Thread, map: VmMap, first: MapEntry, end: number): Task<'done' | 'hole' | 'again'> {
   let entry = first;
   while (entry.end < end) {
     const { next } = entry;

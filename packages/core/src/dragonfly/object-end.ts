@@ -104,4 +104,3 @@ export function* pipWait(vm: Vm, thread: Thread, object: VmObject, wmesg: string
     yield;
   }
 }
-

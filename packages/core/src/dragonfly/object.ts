@@ -9,9 +9,9 @@
  * in between looks again.
  */
 import type { DeviceHandle } from './pager-device.js';
-import type { VnodeHandle } from './vnode.js';
-import { SwapBlocks } from './swap-blocks.js';
+import type { SwapBlocks } from './swap-blocks.js';
 import type { Vm } from './vm.js';
+import type { VnodeHandle } from './vnode.js';
 
 export const OBJT_DEFAULT = 0;
 export const OBJT_SWAP = 1;
@@ -124,7 +124,7 @@ export function pipWakeup(vm: Vm, object: VmObject): void {
 /** Enters `object` as a shadow of `backing`, `offset` pages into it. The reference is the caller's business. */
 export function linkShadow(object: VmObject, backing: VmObject, offset: number): void {
   object.backing = backing;
-  object.backingOffset = offset;
+  object.backingOffset = Math.floor(offset);
   backing.shadows.add(object);
   backing.shadowCount++;
   backing.generation++;

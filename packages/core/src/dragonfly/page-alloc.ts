@@ -124,7 +124,8 @@ export function pageAlloc(vm: Vm, object: VmObject, pindex: number, asked: numbe
   const page = findByColour(vm, PQ_FREE, colour);
   pageUnqueueNoWakeup(vm, page);
   const pages = vm.pages;
-  pages.flags[page] = ((pages.flags[page] as number) & PG_ZERO) | PG_BUSY | (object.type === OBJT_PHYS ? PG_UNMANAGED : 0);
+  pages.flags[page] =
+    ((pages.flags[page] as number) & PG_ZERO) | PG_BUSY | (object.type === OBJT_PHYS ? PG_UNMANAGED : 0);
   pages.actCount[page] = 0;
   pages.busy[page] = 0;
   pages.valid[page] = 0;

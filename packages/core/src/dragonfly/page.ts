@@ -12,8 +12,8 @@ import { PageHash } from '../vm/page-hash.js';
 import { PageQueues } from '../vm/page-queues.js';
 import type { VmObject } from './object.js';
 import { objectOfPage, setWriteableDirty } from './object.js';
-import { freeWakeup, pagedaemonWakeup } from './wait.js';
 import type { Vm } from './vm.js';
+import { freeWakeup, pagedaemonWakeup } from './wait.js';
 
 /** Colours of the free and cache queues. */
 export const PQ_COLOURS = 64;

@@ -8,15 +8,7 @@ import type { Task, Thread } from '../kernel/thread.js';
 import { VM_PAGER_BAD, VM_PAGER_OK } from './kern.js';
 import type { VmObject } from './object.js';
 import { objectOfPage, pipWakeup } from './object.js';
-import {
-  PQ_INACTIVE,
-  pageIndex,
-  pageIoFinish,
-  pageIoStart,
-  pageIsBusy,
-  pageLookup,
-  pageTestDirty,
-} from './page.js';
+import { PQ_INACTIVE, pageIndex, pageIoFinish, pageIoStart, pageIsBusy, pageLookup, pageTestDirty } from './page.js';
 import { pagerPutPages } from './pager.js';
 import type { Vm } from './vm.js';
 
@@ -24,12 +16,7 @@ import type { Vm } from './vm.js';
  * vm_pageout_flush: answers how many pages went out. Those beyond the end of their file are called clean; those that could not be
  * written stay dirty where they are.
  */
-export function* flushPages(
-  vm: Vm,
-  thread: Thread,
-  object: VmObject,
-  run: readonly number[],
-): Task<number> {
+export function* flushPages(vm: Vm, thread: Thread, object: VmObject, run: readonly number[]): Task<number> {
   for (const page of run) {
     pageIoStart(vm, page);
     vm.pmap.removeWrite(page);

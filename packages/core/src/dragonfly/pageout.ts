@@ -74,12 +74,7 @@ export function* pageoutPages(vm: Vm, thread: Thread, count: number): Task<void>
 }
 
 /** Scans with pass 0, 1, 2 ... until `done`, a kill, or too many scans without a gain. */
-function* scanUntil(
-  vm: Vm,
-  thread: Thread,
-  shortage: () => number,
-  done: (left: number) => boolean,
-): Task<void> {
+function* scanUntil(vm: Vm, thread: Thread, shortage: () => number, done: (left: number) => boolean): Task<void> {
   vm.pageDaemonRuns = true;
   try {
     const kills = vm.kills;
@@ -208,12 +203,7 @@ function reactivate(vm: Vm, page: number): boolean {
  * Writes the cluster around a dirty page. A file's vnode is wanted alone for it, but not waited for: the page is passed over. `next` is where
  * the scan goes on: behind a marker that holds the page's place, wherever it and its neighbours go meanwhile.
  */
-function* launderPage(
-  vm: Vm,
-  thread: Thread,
-  page: number,
-  next: number,
-): Task<{ written: number; next: number }> {
+function* launderPage(vm: Vm, thread: Thread, page: number, next: number): Task<{ written: number; next: number }> {
   const object = objectOfPage(vm, page) as VmObject;
   const { queues } = vm.pages;
   if ((object.flags & OBJ_DEAD) !== 0) {

@@ -49,13 +49,7 @@ export function vnodeHasPage(object: VmObject, pindex: number): boolean {
  * vnode_pager_generic_getpages, for one busy page. While the file system works on the page it is busy only softly, since the buffer cache would
  * wait for a page that is busy the hard way.
  */
-export function* vnodeGetPage(
-  vm: Vm,
-  thread: Thread,
-  object: VmObject,
-  page: number,
-  seqaccess: number,
-): Task<number> {
+export function* vnodeGetPage(vm: Vm, thread: Thread, object: VmObject, page: number, seqaccess: number): Task<number> {
   const vnode = vnodeOf(object);
   const pindex = pageIndex(vm, page);
   if (pindex * PAGE_SIZE >= vnode.store.size()) return VM_PAGER_ERROR;
@@ -212,9 +206,10 @@ function* writeBlock(vm: Vm, thread: Thread, vnode: VnodeHandle, object: VmObjec
       return was;
     });
     ok = yield* storeBlock(vm, thread, vnode, block);
-    if (!ok) block.pages.forEach((page, i) => {
-      vm.pages.dirty[page] = dirty[i] as number;
-    });
+    if (!ok)
+      block.pages.forEach((page, i) => {
+        vm.pages.dirty[page] = dirty[i] as number;
+      });
   }
   releaseBlock(vm, block);
   return ok ? VM_PAGER_OK : VM_PAGER_ERROR;

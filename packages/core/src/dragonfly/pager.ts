@@ -26,13 +26,7 @@ export function pagerHasPage(object: VmObject, pindex: number): boolean {
  * vm_pager_get_page: fills a busy page. It is still busy afterwards; a device puts another in its place.
  * @param seqaccess 0 random, 1 sequential, -1 nothing known
  */
-export function* pagerGetPage(
-  vm: Vm,
-  thread: Thread,
-  object: VmObject,
-  page: number,
-  seqaccess: number,
-): Task<number> {
+export function* pagerGetPage(vm: Vm, thread: Thread, object: VmObject, page: number, seqaccess: number): Task<number> {
   switch (object.type) {
     case OBJT_DEFAULT:
       return VM_PAGER_FAIL;
@@ -68,12 +62,7 @@ export function* pagerPutPages(
 }
 
 /** Waits for an I/O result inside a task. */
-export function* ioResult(
-  vm: Vm,
-  thread: Thread,
-  io: IoResult | Promise<IoResult>,
-  wmesg: string,
-): Task<IoResult> {
+export function* ioResult(vm: Vm, thread: Thread, io: IoResult | Promise<IoResult>, wmesg: string): Task<IoResult> {
   if (typeof io === 'number') return io;
   let result = 0;
   vm.kernel.awaitIo(thread, io, wmesg, (r) => {

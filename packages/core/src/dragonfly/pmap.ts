@@ -22,7 +22,16 @@ import {
 } from '../machine/pagetable.js';
 import type { Prot } from '../vm/prot.js';
 import { PROT_READ, PROT_WRITE } from '../vm/prot.js';
-import { PG_FICTITIOUS, PG_REFERENCED, PG_UNMANAGED, PG_WRITEABLE, pageClearFlag, pageDirty, pageHasFlag, pageSetFlag } from './page.js';
+import {
+  PG_FICTITIOUS,
+  PG_REFERENCED,
+  PG_UNMANAGED,
+  PG_WRITEABLE,
+  pageClearFlag,
+  pageDirty,
+  pageHasFlag,
+  pageSetFlag,
+} from './page.js';
 import type { Vm } from './vm.js';
 
 /** Accessed translations that one question counts at most. */
@@ -138,7 +147,8 @@ export class DragonflyPmap {
   /** vm_page_protect(VM_PROT_NONE): drops every translation of a page, in every address space. */
   removeAll(page: number): void {
     const tables = this.tables;
-    for (let slot = tables.pvHead[page] as number; slot !== NO_SLOT; slot = tables.pvHead[page] as number) this.drop(slot);
+    for (let slot = tables.pvHead[page] as number; slot !== NO_SLOT; slot = tables.pvHead[page] as number)
+      this.drop(slot);
     pageClearFlag(this.vm, page, PG_WRITEABLE);
   }
 

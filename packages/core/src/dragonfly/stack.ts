@@ -82,13 +82,7 @@ function stackAbove(vm: Vm, process: DragonflyProcess, vpn: number): MapEntry | 
   return room < 1 || vpn * PAGE_SIZE < stack.start * PAGE_SIZE - room ? null : stack;
 }
 
-function* grow(
-  vm: Vm,
-  thread: Thread,
-  process: DragonflyProcess,
-  stack: MapEntry,
-  vpn: number,
-): Task<number> {
+function* grow(vm: Vm, thread: Thread, process: DragonflyProcess, stack: MapEntry, vpn: number): Task<number> {
   const { map } = process;
   const below = map.before(vpn);
   const top = stack.start * PAGE_SIZE;

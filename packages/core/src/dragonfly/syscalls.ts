@@ -10,13 +10,9 @@ import type { CallResult, Errno } from '../vm/errno.js';
 import type { Prot } from '../vm/prot.js';
 import { PROT_ALL, PROT_READ, PROT_WRITE } from '../vm/prot.js';
 import type { Inheritance, MapRequest } from '../vm/system.js';
-import {
-  KERN_FAILURE,
-  KERN_INVALID_ADDRESS,
-  KERN_NO_SPACE,
-  KERN_PROTECTION_FAILURE,
-  KERN_SUCCESS,
-} from './kern.js';
+import { KERN_FAILURE, KERN_INVALID_ADDRESS, KERN_NO_SPACE, KERN_PROTECTION_FAILURE, KERN_SUCCESS } from './kern.js';
+import type { MapAdvice, MasterEntry } from './map-advice.js';
+import { madviseRange, setMasterEntry } from './map-advice.js';
 import {
   MAP_ENTRY_KSTACK,
   MAP_ENTRY_USER_WIRED,
@@ -26,8 +22,6 @@ import {
   VM_MAPTYPE_NORMAL,
   VM_MAPTYPE_VPAGETABLE,
 } from './map-entry.js';
-import type { MapAdvice, MasterEntry } from './map-advice.js';
-import { madviseRange, setMasterEntry } from './map-advice.js';
 import {
   findSpace,
   type Insertion,
@@ -149,11 +143,7 @@ function insertFlags(request: MapRequest, extras: MapExtras): number {
 }
 
 /** The object behind a mapping, with a reference for it, and the offset in pages. */
-function mappedObject(
-  vm: Vm,
-  request: MapRequest,
-  pages: number,
-): { object: VmObject | null; offset: number } | Errno {
+function mappedObject(vm: Vm, request: MapRequest, pages: number): { object: VmObject | null; offset: number } | Errno {
   const { backing } = request;
   if (backing.kind === 'anon') return { object: null, offset: 0 };
   const offset = truncPage(backing.offset);

@@ -187,7 +187,11 @@ export class DragonflySystem implements VmSystem {
   }
 
   translate(process: VmProcess, vpn: number, access: Access): number {
-    return (this.machine.cpus[0] as Machine['cpus'][number]).translate((process as DragonflyProcess).map.pmap, vpn, access);
+    return (this.machine.cpus[0] as Machine['cpus'][number]).translate(
+      (process as DragonflyProcess).map.pmap,
+      vpn,
+      access,
+    );
   }
 
   fault(process: VmProcess, vpn: number, access: Access): number {
