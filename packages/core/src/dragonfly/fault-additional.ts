@@ -13,7 +13,17 @@ import { branch, runTask } from './fault-state.js';
 import { VM_PAGER_OK } from './kern.js';
 import { entryBehavior, MAP_ENTRY_BEHAV_RANDOM } from './map-entry.js';
 import { OBJT_DEVICE } from './object.js';
-import { pageDeactivate, pageLookup, pageWakeup } from './page.js';
+import { waitForPage } from './object-pages.js';
+import {
+  PG_BUSY,
+  pageBusy,
+  pageDeactivate,
+  pageHasFlag,
+  pageIoFinish,
+  pageIoStart,
+  pageLookup,
+  pageWakeup,
+} from './page.js';
 import { countSevere, pageAlloc, pageForget, VM_ALLOC_SYSTEM } from './page-alloc.js';
 import { pagerGetPage, pagerHasPage } from './pager.js';
 
@@ -29,6 +39,18 @@ export function additionalPages(f: Fault, then: FaultStage): FaultStage | null {
 }
 
 function* readAround(f: Fault): Task<number> {
+  const { vm, m } = f;
+  // The file system reads whole blocks and would wait for the page in hand: it is busy only softly meanwhile.
+  pageIoStart(vm, m);
+  pageWakeup(vm, m);
+  yield* readNeighbours(f);
+  while (pageHasFlag(vm, m, PG_BUSY)) yield* waitForPage(vm, f.thread, m, 'getpgs');
+  pageBusy(vm, m);
+  pageIoFinish(vm, m);
+  return 0;
+}
+
+function* readNeighbours(f: Fault): Task<void> {
   const { vm, object, pindex } = f;
   const inEntry = f.hasMap ? Math.floor(f.vaddr - f.entry.start) : 0;
   const ahead = f.hasMap ? Math.ceil(f.entry.end - f.vaddr) - 1 : 0;
@@ -40,7 +62,6 @@ function* readAround(f: Fault): Task<number> {
   for (let at = pindex + 1; at < end && absent(f, at) && pageLookup(vm, object, at) < 0; at++) {
     if (!(yield* readNeighbour(f, at))) break;
   }
-  return 0;
 }
 
 function absent(f: Fault, pindex: number): boolean {
