@@ -4,6 +4,8 @@
  * @module @faultline/core
  * @packageDocumentation
  */
+export { BRANCHES as DRAGONFLY_BRANCHES } from './dragonfly/branches.js';
+export * as dragonfly from './dragonfly/commands.js';
 export * from './dragonfly/system.js';
 export * from './freebsd/system.js';
 export * from './kernel/branch.js';

@@ -19,6 +19,9 @@ import { type MapExtras, sysMadvise, sysMlockall, sysMmap, sysMsync, sysMunlocka
 import type { DragonflySystem } from './system.js';
 import { truncateFile, type VnodeHandle } from './vnode.js';
 
+/** The bits of a virtual page-table entry, for guests that write them. */
+export { VPTE_A, VPTE_M, VPTE_PS, VPTE_R, VPTE_V, VPTE_W } from './fault-vpagetable.js';
+
 const pageRange = (address: number, length: number): [number, number] => [
   Math.floor(address / 4096),
   Math.ceil((address + length) / 4096),

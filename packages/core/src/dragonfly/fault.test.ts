@@ -220,6 +220,6 @@ describe('the disabled read-ahead of the handler', () => {
     const dead = run(script, { clusterRead: 'additional-pages' });
     expectTaken(dead, 'F111');
     expect(run(script).lines.at(-1)).toContain('resident=32-63');
-    expect(dead.lines.at(-1)).toContain('resident=24-43');
+    expect(dead.lines.at(-1)).toContain('resident=24-35');
   });
 });
