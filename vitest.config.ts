@@ -19,7 +19,7 @@ export default defineConfig({
   },
   test: {
     setupFiles: [source('./tests/setup/branch-coverage.ts')],
-    include: ['packages/*/src/**/*.test.ts', 'tests/**/*.test.ts'],
+    include: ['packages/*/src/**/*.test.ts', 'tests/**/*.test.ts', 'examples/**/*.test.ts'],
     // Property tests run long on a busy machine; what hangs shall still end.
     testTimeout: 120_000,
   },

@@ -1,5 +1,6 @@
 /** The systems that are finished, by name, and how each is started. */
 import { bootCsrg } from './csrg/system.js';
+import { bootDragonfly } from './dragonfly/system.js';
 import { bootFreebsd } from './freebsd/system.js';
 import { bootNetbsd } from './netbsd/system.js';
 import type { SystemName, SystemOptions, VmSystem } from './vm/system.js';
@@ -10,6 +11,7 @@ export type SystemFactory = (options?: SystemOptions) => VmSystem;
 export const SYSTEMS: Readonly<Partial<Record<SystemName, SystemFactory>>> = {
   csrg: bootCsrg,
   freebsd: bootFreebsd,
+  dragonfly: bootDragonfly,
   netbsd: bootNetbsd,
 };
 

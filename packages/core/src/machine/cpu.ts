@@ -25,7 +25,7 @@ import type { Access } from './units.js';
 import { ACCESS_READ, ACCESS_WRITE, NO_FRAME, PAGE_MASK, PAGE_SIZE, pageOf } from './units.js';
 
 /**
- * What a load needs: `read-bit` (freebsd), `valid` (dragonfly, netbsd), or `any` (csrg), where what can be read can be executed too.
+ * What a load needs: `read-bit` (freebsd), `valid` (netbsd), or `any` (csrg, dragonfly), where what can be read can be executed too.
  */
 export type LoadRule = 'read-bit' | 'valid' | 'any';
 

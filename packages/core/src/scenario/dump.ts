@@ -42,7 +42,7 @@ export function processDump(
     }
     case 'entries': {
       const entries = process.alive ? system.entries(process) : [];
-      return [`entries ${name}`, ...entries.map((entry) => entryLine(entry, extension?.entryWords?.(entry)))];
+      return [`entries ${name}`, ...entries.map((entry) => entryLine(entry, extension?.entryWords?.(entry, process)))];
     }
     case 'backing': {
       const layers = process.alive ? system.backing(process, action.address) : null;

@@ -99,8 +99,8 @@ export interface ExtensionContext {
 /** One run's worth of a system's own commands: it may keep what they made. */
 export interface ScenarioExtension {
   run(command: ExtensionCommand, context: ExtensionContext): void;
-  /** Further words at the end of an `entries` line. */
-  entryWords?(entry: EntryInfo): readonly string[];
+  /** Further words at the end of an `entries` line of a process. */
+  entryWords?(entry: EntryInfo, process: VmProcess): readonly string[];
 }
 
 export type ExtensionFactory = (system: VmSystem) => ScenarioExtension;

@@ -1,5 +1,7 @@
 /** The scenario language: read, run, print. */
+
 export type { Action as ScenarioAction, Command as ScenarioCommand, Script } from './actions.js';
+export * from './dragonfly-commands.js';
 export type {
   DragonflyCommand,
   ExtensionAction,

@@ -49,6 +49,11 @@ export class PageQueues {
     this.link(frame, this.frames + queue, this.next[this.frames + queue] as number, queue);
   }
 
+  /** Puts a frame that is on no queue right behind one that is on one: how a scan marks its place. */
+  insertBehind(before: number, frame: number): void {
+    this.link(frame, before, this.next[before] as number, this.queue[before] as number);
+  }
+
   private link(frame: number, before: number, behind: number, queue: number): void {
     this.next[before] = frame;
     this.prev[frame] = before;

@@ -1,0 +1,124 @@
+/** Looking from outside: the dumps that scenarios and reports print. Nothing here changes anything. */
+import { PTE_PROT, PTE_WIRED } from '../machine/pagetable.js';
+import { PAGE_SIZE } from '../machine/units.js';
+import type { Advice, BackingLayer, EntryInfo, Inheritance, TranslationInfo } from '../vm/system.js';
+import type { MapEntry, VmMap } from './map-entry.js';
+import {
+  entryBehavior,
+  MAP_ENTRY_BEHAV_RANDOM,
+  MAP_ENTRY_BEHAV_SEQUENTIAL,
+  MAP_ENTRY_COW,
+  MAP_ENTRY_NEEDS_COPY,
+  MAP_ENTRY_NOSYNC,
+  VM_INHERIT_NONE,
+  VM_INHERIT_SHARE,
+  VM_MAPTYPE_VPAGETABLE,
+} from './map-entry.js';
+import type { VmObject } from './object.js';
+import { OBJT_DEVICE, OBJT_PHYS, OBJT_SWAP, OBJT_VNODE } from './object.js';
+import { pageIndex } from './page.js';
+import type { Vm } from './vm.js';
+
+/** Valid translations of a map, neighbours with equal protection and wiring in one. */
+export function describeTranslations(vm: Vm, map: VmMap): TranslationInfo[] {
+  const { tables } = vm.machine;
+  const runs: { start: number; end: number; protection: number; wired: boolean }[] = [];
+  let slot = tables.nextSlot(map.pmap, map.minPage, map.maxPage);
+  while (slot >= 0) {
+    const vpn = tables.vpnOfSlot(slot);
+    const word = tables.pte[slot] as number;
+    const protection = word & PTE_PROT;
+    const wired = (word & PTE_WIRED) !== 0;
+    const last = runs[runs.length - 1];
+    if (last !== undefined && last.end === vpn * PAGE_SIZE && last.protection === protection && last.wired === wired) {
+      last.end += PAGE_SIZE;
+    } else {
+      runs.push({ start: vpn * PAGE_SIZE, end: (vpn + 1) * PAGE_SIZE, protection, wired });
+    }
+    slot = tables.nextSlot(map.pmap, vpn + 1, map.maxPage);
+  }
+  return runs;
+}
+
+function inheritanceName(entry: MapEntry): Inheritance {
+  if (entry.inheritance === VM_INHERIT_SHARE) return 'share';
+  return entry.inheritance === VM_INHERIT_NONE ? 'none' : 'copy';
+}
+
+function adviceName(entry: MapEntry): Advice {
+  const behavior = entryBehavior(entry);
+  if (behavior === MAP_ENTRY_BEHAV_SEQUENTIAL) return 'sequential';
+  return behavior === MAP_ENTRY_BEHAV_RANDOM ? 'random' : 'normal';
+}
+
+export function describeEntries(map: VmMap): EntryInfo[] {
+  return map.index.map((entry) => ({
+    start: entry.start * PAGE_SIZE,
+    end: entry.end * PAGE_SIZE,
+    protection: entry.protection,
+    maximum: entry.maxProtection,
+    inheritance: inheritanceName(entry),
+    cow: (entry.eflags & MAP_ENTRY_COW) !== 0,
+    needsCopy: (entry.eflags & MAP_ENTRY_NEEDS_COPY) !== 0,
+    wired: entry.wiredCount,
+    advice: adviceName(entry),
+  }));
+}
+
+/** The kind of an object, as it prints. */
+export function objectTypeName(object: VmObject): string {
+  switch (object.type) {
+    case OBJT_SWAP:
+      return 'swap';
+    case OBJT_VNODE:
+      return `vnode:${object.handle?.name}`;
+    case OBJT_DEVICE:
+      return `device:${object.handle?.name}`;
+    case OBJT_PHYS:
+      return 'phys';
+    default:
+      return 'default';
+  }
+}
+
+function residentIndexes(vm: Vm, object: VmObject): number[] {
+  const indexes: number[] = [];
+  for (let page = object.firstPage; page >= 0; page = vm.pages.listNext[page] as number) {
+    indexes.push(pageIndex(vm, page));
+  }
+  return indexes.sort((a, b) => a - b);
+}
+
+/** The shadow chain from the top, a layer an object. */
+export function describeChain(vm: Vm, top: VmObject | null): BackingLayer[] {
+  const layers: BackingLayer[] = [];
+  for (let object = top; object !== null; object = object.backing) {
+    layers.push({
+      kind: 'object',
+      type: objectTypeName(object),
+      size: object.size,
+      ref: object.refCount,
+      shadows: object.shadowCount,
+      ...(object.backing === null ? {} : { offset: object.backingOffset }),
+      resident: residentIndexes(vm, object),
+    });
+  }
+  return layers;
+}
+
+/** What only this system's entries have: the words at the end of an `entries` line. `start` in bytes. */
+export function entryWords(map: VmMap, start: number): string[] {
+  const entry = map.index.find((candidate) => candidate.start * PAGE_SIZE === start);
+  if (entry === undefined) return [];
+  const words: string[] = [];
+  if ((entry.eflags & MAP_ENTRY_NOSYNC) !== 0) words.push('nosync');
+  if (entry.maptype === VM_MAPTYPE_VPAGETABLE) words.push(`vpagetable=${hex64(entry.auxHigh, entry.auxLow)}`);
+  return words;
+}
+
+/** A 64-bit word from its halves, as `0x...` without padding. */
+export function hex64(high: number, low: number): string {
+  const upper = high >>> 0;
+  const lower = (low >>> 0).toString(16);
+  return upper === 0 ? `0x${lower}` : `0x${upper.toString(16)}${lower.padStart(8, '0')}`;
+}

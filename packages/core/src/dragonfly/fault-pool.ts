@@ -1,0 +1,35 @@
+/** Fault records, reused: faults nest only as deep as threads sleep inside them. */
+import { coverage } from '../kernel/branch.js';
+import type { BranchId } from './branches.js';
+import type { FaultListener } from './fault-state.js';
+import { Fault } from './fault-state.js';
+import type { Vm } from './vm.js';
+
+/** A fresh record. */
+export function beginFault(vm: Vm): Fault {
+  const f = vm.freeFaults.pop() ?? new Fault(vm);
+  f.listener = vm.listener;
+  f.process = null;
+  f.hasMap = true;
+  f.growstack = true;
+  f.didlimit = false;
+  f.hardfault = 0;
+  f.result = 0;
+  f.major = false;
+  return f;
+}
+
+/** The record is done. */
+export function endFault(f: Fault): void {
+  f.vm.freeFaults.push(f);
+}
+
+/** Reports branches to the coverage of the test run. */
+export function coverageListener(): FaultListener | null {
+  const { current } = coverage;
+  if (current === null) return null;
+  return {
+    branch: (id: BranchId) => current.note('dragonfly', id),
+    stage: () => {},
+  };
+}

@@ -1,0 +1,169 @@
+/**
+ * Faults that nobody took: wiring, unwiring, and the copy of a wired range at fork.
+ *
+ * Wiring faults every page of one entry in with the map unlocked; the entry is marked in transition meanwhile, so that nobody merges or
+ * deletes it. Unwiring goes by the translations: a page whose translation has gone stays wired, as seeded.
+ */
+import { runStages } from '../kernel/stages.js';
+import type { Task, Thread } from '../kernel/thread.js';
+import type { Prot } from '../vm/prot.js';
+import { PROT_READ, PROT_WRITE } from '../vm/prot.js';
+import type { BranchId } from './branches.js';
+import { faultStart } from './fault.js';
+import { copyPage, pageEvent } from './fault-cow.js';
+import { beginFault, endFault } from './fault-pool.js';
+import { VM_FAULT_CHANGE_WIRING, VM_FAULT_USER_WIRE } from './fault-state.js';
+import { KERN_SUCCESS } from './kern.js';
+import type { MapEntry, VmMap } from './map-entry.js';
+import { allocateObject, isFictitious, MAP_ENTRY_KSTACK } from './map-entry.js';
+import { lockMap, unlockMapWrite } from './map-lock.js';
+import type { VmObject } from './object.js';
+import { PG_ZERO, pageActivate, pageClearFlag, pageLookup, pageUnwire, pageWakeup } from './page.js';
+import { pageAlloc, VM_ALLOC_NORMAL } from './page-alloc.js';
+import type { DragonflyProcess } from './process.js';
+import { getToken } from './tokens.js';
+import type { Vm } from './vm.js';
+import { waitForMemoryOrHang } from './wait.js';
+
+/** Marks a branch outside a fault record. */
+export function mark(vm: Vm, id: BranchId): void {
+  if (vm.listener === null) return;
+  const f = beginFault(vm);
+  endFault(f);
+  vm.listener.branch(id, f);
+}
+
+/** vm_fault inside a task. Answers the handler's code. */
+export function* faultTask(
+  vm: Vm,
+  thread: Thread,
+  process: DragonflyProcess | null,
+  map: VmMap,
+  vpn: number,
+  type: Prot,
+  flags: number,
+): Task<number> {
+  const f = beginFault(vm);
+  f.thread = thread;
+  f.process = process;
+  f.originalMap = map;
+  f.vaddr = vpn;
+  f.faultType = type;
+  f.askedType = type;
+  f.flags = flags;
+  yield* runStages(f, faultStart);
+  const { result } = f;
+  endFault(f);
+  return result;
+}
+
+/** First page of an entry that wiring touches: the guard page of a kernel's stack is left out. */
+function firstWired(vm: Vm, entry: MapEntry): number {
+  if ((entry.eflags & MAP_ENTRY_KSTACK) === 0) return entry.start;
+  mark(vm, 'F100');
+  return entry.start + 1;
+}
+
+/**
+ * vm_fault_wire: faults every page of an entry in. A user's wiring asks only for reading, so that program text stays shared; the kernel's own
+ * asks for writing too. Entered and left with the map locked exclusively; it is unlocked meanwhile, and its timestamp moves after that.
+ */
+export function* faultWire(
+  vm: Vm,
+  thread: Thread,
+  process: DragonflyProcess | null,
+  map: VmMap,
+  entry: MapEntry,
+  user: boolean,
+): Task<number> {
+  const start = firstWired(vm, entry);
+  const { end } = entry;
+  const fictitious = isFictitious(entry);
+  yield* getToken(vm.vmToken, thread);
+  unlockMapWrite(map, thread);
+  map.timestamp++;
+  const type = user ? PROT_READ : PROT_READ | PROT_WRITE;
+  const flags = user ? VM_FAULT_USER_WIRE : VM_FAULT_CHANGE_WIRING;
+  let result = KERN_SUCCESS;
+  for (let vpn = start; vpn < end && result === KERN_SUCCESS; vpn++) {
+    mark(vm, user ? 'F101' : 'F102');
+    result = yield* faultTask(vm, thread, process, map, vpn, type, flags);
+    if (result === KERN_SUCCESS) continue;
+    mark(vm, 'F103');
+    unwirePages(vm, map, start, vpn, fictitious);
+  }
+  yield* lockMap(map, thread);
+  vm.vmToken.release(thread);
+  return result;
+}
+
+/** vm_fault_unwire: unwires what the translations of an entry show. */
+export function* faultUnwire(vm: Vm, thread: Thread, map: VmMap, entry: MapEntry): Task<void> {
+  const start = firstWired(vm, entry);
+  yield* getToken(vm.vmToken, thread);
+  unwirePages(vm, map, start, entry.end, isFictitious(entry));
+  vm.vmToken.release(thread);
+}
+
+function unwirePages(vm: Vm, map: VmMap, start: number, end: number, fictitious: boolean): void {
+  for (let vpn = start; vpn < end; vpn++) {
+    mark(vm, 'F104');
+    const page = vm.pmap.extract(map.pmap, vpn);
+    if (page < 0) continue;
+    vm.pmap.changeWiring(map.pmap, vpn, false);
+    if (!fictitious) pageUnwire(vm, page, true);
+  }
+}
+
+/**
+ * vm_fault_copy_entry: the child of a fork gets its own copy of every page of a wired range, at once, since the parent's pages must not
+ * become copy-on-write. The page has to be in the top object of the source: one wired below it is "missing". Mended, the chain is walked, and
+ * the child is allowed what the entry allows now instead of what it might ever allow.
+ */
+export function* faultCopyEntry(
+  vm: Vm,
+  thread: Thread,
+  target: VmMap,
+  targetEntry: MapEntry,
+  sourceEntry: MapEntry,
+): Task<void> {
+  const object = allocateObject(vm, targetEntry);
+  const prot = vm.mended ? targetEntry.protection : targetEntry.maxProtection;
+  const size = targetEntry.end - targetEntry.start;
+  for (let index = 0; index < size; index++) {
+    const page = yield* allocateWaiting(vm, thread, object, index);
+    const source = wiredSource(vm, sourceEntry, index);
+    if (source < 0) {
+      mark(vm, 'F109');
+      vm.panic('vm_fault_copy_wired: page missing');
+    }
+    mark(vm, 'F110');
+    copyPage(vm, source, page);
+    pageEvent(vm, source);
+    pageClearFlag(vm, page, PG_ZERO);
+    vm.pmap.enter(target.pmap, targetEntry.start + index, page, prot, false);
+    pageActivate(vm, page);
+    pageWakeup(vm, page);
+  }
+}
+
+function* allocateWaiting(vm: Vm, thread: Thread, object: VmObject, index: number): Task<number> {
+  for (;;) {
+    const page = pageAlloc(vm, object, index, VM_ALLOC_NORMAL);
+    if (page >= 0) return page;
+    mark(vm, 'F108');
+    yield* waitForMemoryOrHang(vm, thread);
+  }
+}
+
+function wiredSource(vm: Vm, entry: MapEntry, index: number): number {
+  let object = entry.object as VmObject;
+  let pindex = Math.floor(entry.offset + index);
+  let page = pageLookup(vm, object, pindex);
+  while (page < 0 && vm.mended && object.backing !== null) {
+    pindex += object.backingOffset;
+    object = object.backing;
+    page = pageLookup(vm, object, pindex);
+  }
+  return page;
+}

@@ -1,0 +1,270 @@
+/**
+ * DragonFly as a system: the contract that scenarios, replay and embedding use, over the files of this room.
+ *
+ * Every call runs on the calling process's thread. A fault runs its stages directly; everything else is a task.
+ */
+import type { Task } from '../kernel/thread.js';
+import { Machine } from '../machine/machine.js';
+import { MemoryStore } from '../machine/memory-store.js';
+import type { BackingStore } from '../machine/store.js';
+import type { Tlb } from '../machine/tlb.js';
+import type { Access } from '../machine/units.js';
+import { ACCESS_WRITE, PAGE_SIZE, pagesFor } from '../machine/units.js';
+import type { CallResult, Errno } from '../vm/errno.js';
+import type { Prot } from '../vm/prot.js';
+import { PROT_READ, PROT_WRITE } from '../vm/prot.js';
+import type {
+  Advice,
+  BackingLayer,
+  EntryInfo,
+  Inheritance,
+  MapRequest,
+  SystemOptions,
+  TranslationInfo,
+  VmDevice,
+  VmFile,
+  VmProcess,
+  VmSystem,
+} from '../vm/system.js';
+import { checkInvariants } from './check.js';
+import { FAULT_COUNTERS } from './counters.js';
+import { describeChain, describeEntries, describeTranslations } from './describe.js';
+import { faultStart } from './fault.js';
+import { beginFault, coverageListener, endFault } from './fault-pool.js';
+import { VM_FAULT_BURST, VM_FAULT_DIRTY } from './fault-state.js';
+import { forkMap } from './fork.js';
+import { KERN_SUCCESS, kernName } from './kern.js';
+import { queueCounts } from './page-alloc.js';
+import { pageDaemon, pageoutPages } from './pageout.js';
+import { DeviceHandle } from './pager-device.js';
+import { DragonflyProcess, exitProcess } from './process.js';
+import {
+  sysBrk,
+  sysMadvise,
+  sysMinherit,
+  sysMlock,
+  sysMmap,
+  sysMprotect,
+  sysMsync,
+  sysMunlock,
+  sysMunmap,
+} from './syscalls.js';
+import type { ClusterRead } from './vm.js';
+import { Vm } from './vm.js';
+import { VnodeHandle } from './vnode.js';
+
+/** Frames that a machine starts with. */
+const DEFAULT_MEMORY_PAGES = 4096;
+/** Pages left between files on the simulated disk, so that going from one to the next is a seek. */
+const DISK_GAP_PAGES = 1;
+
+export interface DragonflyOptions extends SystemOptions {
+  /** `additional-pages` runs the read-ahead that stands disabled in the seed beside the live one. Default `live`. */
+  readonly clusterRead?: ClusterRead;
+}
+
+export class DragonflySystem implements VmSystem {
+  readonly name = 'dragonfly';
+  readonly faultSuccess = KERN_SUCCESS;
+  lastFaultMajor = false;
+  onKill: ((process: VmProcess) => void) | null = null;
+  readonly machine: Machine;
+  readonly vm: Vm;
+  private nextProcessId = 1;
+  private readonly daemon;
+  /** Where the next file begins on the simulated disk: behind the swap area. */
+  private nextDiskPage: number;
+
+  constructor(options: DragonflyOptions = {}) {
+    const swapPages = options.swapPages ?? 0;
+    this.machine = new Machine({
+      poolFrames: options.memoryPages ?? DEFAULT_MEMORY_PAGES,
+      deviceFrames: options.devicePages ?? 0,
+      contents: options.contents ?? true,
+      loadRule: 'any',
+      ...(options.cpus === undefined ? {} : { cpus: options.cpus }),
+      ...(options.costs === undefined ? {} : { costs: options.costs }),
+    });
+    this.vm = new Vm(this.machine, {
+      swapPages,
+      swapStore: swapStore(options, swapPages),
+      defects: options.defects ?? 'as-seeded',
+      clusterRead: options.clusterRead ?? 'live',
+    });
+    this.vm.listener = coverageListener();
+    this.vm.onKill = (process) => this.onKill?.(process);
+    this.nextDiskPage = swapPages + DISK_GAP_PAGES;
+    this.daemon = this.vm.kernel.startThread('pagedaemon', (thread) => pageDaemon(this.vm, thread));
+    this.vm.kernel.runDaemons();
+  }
+
+  /** Runs a task of the kernel's on a process's thread, as a system call does. */
+  call<T>(process: VmProcess, task: Task<T>): T {
+    this.machine.clock.advance(this.machine.costs.syscall);
+    return this.vm.kernel.call((process as DragonflyProcess).thread, task);
+  }
+
+  createFile(name: string, store: BackingStore): VmFile {
+    const file = new VnodeHandle(this.vm, name, store, this.nextDiskPage);
+    this.nextDiskPage += pagesFor(store.size()) + DISK_GAP_PAGES;
+    return file;
+  }
+
+  createDevice(name: string, pages: number, fill?: (page: number, bytes: Uint8Array) => void): VmDevice {
+    const { memory } = this.machine;
+    const device = new DeviceHandle(name, pages, memory.takeDeviceFrames(pages));
+    for (let page = 0; page < pages; page++) {
+      const bytes = memory.frameBytes(device.firstFrame + page);
+      if (bytes !== null) fill?.(page, bytes);
+    }
+    return device;
+  }
+
+  spawn(name: string): DragonflyProcess {
+    const process = new DragonflyProcess(this.vm, this.nextProcessId++, name);
+    this.vm.processes.push(process);
+    return process;
+  }
+
+  fork(parent: VmProcess, name: string): DragonflyProcess | Errno {
+    const from = parent as DragonflyProcess;
+    const child = this.spawn(name);
+    this.vm.counters.v_forks++;
+    child.dataStart = from.dataStart;
+    child.dataEnd = from.dataEnd;
+    this.call(parent, forkMap(this.vm, from.thread, from.map, child.map));
+    return child;
+  }
+
+  exit(process: VmProcess): void {
+    const p = process as DragonflyProcess;
+    if (!p.alive) return;
+    this.call(p, exitProcess(this.vm, p, p.thread));
+  }
+
+  map(process: VmProcess, request: MapRequest): CallResult {
+    return this.call(process, sysMmap(this.vm, process as DragonflyProcess, request));
+  }
+
+  unmap(process: VmProcess, address: number, length: number): CallResult {
+    return this.call(process, sysMunmap(this.vm, process as DragonflyProcess, address, length));
+  }
+
+  protect(process: VmProcess, address: number, length: number, protection: Prot): CallResult {
+    return this.call(process, sysMprotect(this.vm, process as DragonflyProcess, address, length, protection));
+  }
+
+  advise(process: VmProcess, address: number, length: number, advice: Advice): CallResult {
+    return this.call(process, sysMadvise(this.vm, process as DragonflyProcess, address, length, advice));
+  }
+
+  inherit(process: VmProcess, address: number, length: number, how: Inheritance): CallResult {
+    return this.call(process, sysMinherit(this.vm, process as DragonflyProcess, address, length, how));
+  }
+
+  wire(process: VmProcess, address: number, length: number): CallResult {
+    return this.call(process, sysMlock(this.vm, process as DragonflyProcess, address, length));
+  }
+
+  unwire(process: VmProcess, address: number, length: number): CallResult {
+    return this.call(process, sysMunlock(this.vm, process as DragonflyProcess, address, length));
+  }
+
+  sync(process: VmProcess, address: number, length: number): CallResult {
+    return this.call(process, sysMsync(this.vm, process as DragonflyProcess, address, length));
+  }
+
+  brk(process: VmProcess, address: number): CallResult {
+    return this.call(process, sysBrk(this.vm, process as DragonflyProcess, address));
+  }
+
+  get tlb(): Tlb {
+    return (this.machine.cpus[0] as { tlb: Tlb }).tlb;
+  }
+
+  addressSpaceNumber(process: VmProcess): number {
+    return this.machine.tables.asnOf((process as DragonflyProcess).map.pmap);
+  }
+
+  translate(process: VmProcess, vpn: number, access: Access): number {
+    return (this.machine.cpus[0] as Machine['cpus'][number]).translate(
+      (process as DragonflyProcess).map.pmap,
+      vpn,
+      access,
+    );
+  }
+
+  fault(process: VmProcess, vpn: number, access: Access): number {
+    const p = process as DragonflyProcess;
+    const f = beginFault(this.vm);
+    const store = access === ACCESS_WRITE;
+    f.thread = p.thread;
+    f.process = p;
+    f.originalMap = p.map;
+    f.vaddr = vpn;
+    f.faultType = store ? PROT_WRITE : PROT_READ;
+    f.askedType = f.faultType;
+    f.flags = store ? VM_FAULT_BURST | VM_FAULT_DIRTY : VM_FAULT_BURST;
+    this.vm.kernel.runRecord(f, faultStart);
+    const { result } = f;
+    this.lastFaultMajor = f.major;
+    endFault(f);
+    return result;
+  }
+
+  faultCodeName(code: number): string {
+    return kernName(code);
+  }
+
+  frameBytes(frame: number): Uint8Array | null {
+    return this.machine.memory.frameBytes(frame);
+  }
+
+  pageout(pages: number): void {
+    this.vm.kernel.call(this.daemon, pageoutPages(this.vm, this.daemon, pages));
+  }
+
+  translations(process: VmProcess): TranslationInfo[] {
+    return describeTranslations(this.vm, (process as DragonflyProcess).map);
+  }
+
+  entries(process: VmProcess): EntryInfo[] {
+    return describeEntries((process as DragonflyProcess).map);
+  }
+
+  backing(process: VmProcess, address: number): BackingLayer[] | null {
+    const entry = (process as DragonflyProcess).map.lookup(Math.floor(address / PAGE_SIZE));
+    return entry === null ? null : describeChain(this.vm, entry.object);
+  }
+
+  queues(): { name: string; pages: number }[] {
+    const { free, cache, inactive, active } = queueCounts(this.vm);
+    const sizes = { free, cache, inactive, active, wired: this.vm.wiredPages };
+    return Object.entries(sizes).map(([name, pages]) => ({ name, pages }));
+  }
+
+  counters(): Record<string, number> {
+    return Object.fromEntries(FAULT_COUNTERS.map((name) => [name, this.vm.counters[name]]));
+  }
+
+  statistics(): Record<string, number> {
+    return { ...this.vm.counters };
+  }
+
+  check(): void {
+    checkInvariants(
+      this.vm,
+      this.vm.processes.map((process) => ({ name: process.name, map: process.map })),
+    );
+  }
+}
+
+function swapStore(options: SystemOptions, pages: number): BackingStore | null {
+  if (pages === 0 || options.contents === false) return null;
+  return options.swapStore ?? new MemoryStore();
+}
+
+/** Starts a machine that runs DragonFly. */
+export function bootDragonfly(options: DragonflyOptions = {}): DragonflySystem {
+  return new DragonflySystem(options);
+}

@@ -1,0 +1,107 @@
+/**
+ * A file as the virtual memory sees it: its vnode, its object, its length in file-system blocks.
+ *
+ * The file system is FFS with blocks of 16384 bytes in fragments of 2048. Only a short file ends in fragments: from the thirteenth block on
+ * the last block is whole. The object reaches to the end of the last block, so pages past the end of the file may lie
+ * inside the object.
+ *
+ * Lock order: map, vnode. A fault holds the vnode shared from its look-up to its end; who writes or truncates takes it alone.
+ */
+import { RwLock } from '../kernel/locks.js';
+import type { Task, Thread } from '../kernel/thread.js';
+import type { BackingStore } from '../machine/store.js';
+import { PAGE_SIZE } from '../machine/units.js';
+import type { VmFile } from '../vm/system.js';
+import type { VmObject } from './object.js';
+import { OBJ_DEAD, OBJT_VNODE, objectAllocate } from './object.js';
+import { objectPageRemove } from './object-pages.js';
+import { pageBits, pageDirty, pageLookup } from './page.js';
+import { ioResult } from './pager.js';
+import type { Vm } from './vm.js';
+
+export const BLOCK_BYTES = 16384;
+export const BLOCK_PAGES = BLOCK_BYTES / PAGE_SIZE;
+const FRAGMENT_BYTES = 2048;
+/** NDADDR: only files of direct blocks end in fragments. */
+const DIRECT_BLOCKS = 12;
+
+export class VnodeHandle implements VmFile {
+  object: VmObject | null = null;
+  readonly lock: RwLock;
+  /** Blocks that carry a read-ahead mark (B_RAM of their buffers). */
+  readonly markedBlocks = new Set<number>();
+  /** Blocks whose reading fails. */
+  readonly badBlocks = new Set<number>();
+
+  constructor(
+    vm: Vm,
+    readonly name: string,
+    readonly store: BackingStore,
+    /** Where the file lies on the simulated disk, in pages. */
+    readonly diskPage: number,
+  ) {
+    this.lock = new RwLock(vm.kernel, `vnode ${name}`, true);
+  }
+}
+
+/** blksize: bytes of a block of a file of `length` bytes. */
+export function blockBytes(length: number, block: number): number {
+  const rest = length - block * BLOCK_BYTES;
+  if (rest >= BLOCK_BYTES || block >= DIRECT_BLOCKS) return BLOCK_BYTES;
+  return Math.max(0, Math.ceil(rest / FRAGMENT_BYTES) * FRAGMENT_BYTES);
+}
+
+/** Pages of the object behind a file of `length` bytes. */
+export function filePages(length: number): number {
+  if (length === 0) return 0;
+  const last = Math.floor((length - 1) / BLOCK_BYTES);
+  return Math.ceil((last * BLOCK_BYTES + blockBytes(length, last)) / PAGE_SIZE);
+}
+
+/** vnode_pager_alloc: the file's object, made at its first mapping. It has no reference of its own. */
+export function vnodeObject(vm: Vm, vnode: VnodeHandle): VmObject {
+  if (vnode.object === null) {
+    vnode.object = objectAllocate(vm, OBJT_VNODE, filePages(vnode.store.size()), vnode);
+    vnode.object.refCount = 0;
+  }
+  return vnode.object;
+}
+
+/** vnode_pager_lock as far as it looks: the file at the first vnode object down a chain, or null. */
+export function vnodeBelow(top: VmObject): VnodeHandle | null {
+  for (let object: VmObject | null = top; object !== null; object = object.backing) {
+    if (object.type === OBJT_VNODE) return (object.flags & OBJ_DEAD) !== 0 ? null : (object.handle as VnodeHandle);
+  }
+  return null;
+}
+
+/** ftruncate: the store first, then the pages (vnode_pager_setsize). Answers 0 or a negative errno. */
+export function* truncateFile(vm: Vm, thread: Thread, vnode: VnodeHandle, length: number): Task<number> {
+  while (!vnode.lock.acquireWrite(thread)) yield;
+  const result = yield* ioResult(vm, thread, vnode.store.truncate(length), 'truncate');
+  if (result >= 0 && vnode.object !== null) yield* setObjectSize(vm, thread, vnode.object, length);
+  vnode.lock.releaseWrite(thread);
+  return result;
+}
+
+/**
+ * Pages past the new end go, whoever maps them. Of the page that holds the end the rest is zeroed and counts as read, and it loses its
+ * translations so that nobody goes on with what was there.
+ */
+function* setObjectSize(vm: Vm, thread: Thread, object: VmObject, length: number): Task<void> {
+  const pages = filePages(length);
+  const old = object.size;
+  object.size = pages;
+  if (pages < old) yield* objectPageRemove(vm, thread, object, pages, old, false);
+  const marked = (object.handle as VnodeHandle).markedBlocks;
+  for (const block of [...marked]) if (block * BLOCK_BYTES >= length) marked.delete(block);
+  const tail = length % PAGE_SIZE;
+  const last = tail === 0 ? -1 : pageLookup(vm, object, Math.floor(length / PAGE_SIZE));
+  if (last < 0 || vm.pages.valid[last] === 0 || pages > old) return;
+  vm.machine.memory.zeroPart(last, tail, PAGE_SIZE);
+  vm.pmap.removeAll(last);
+  const rest = pageBits(tail, PAGE_SIZE - tail);
+  vm.pages.valid[last] = (vm.pages.valid[last] as number) | rest;
+  vm.pages.dirty[last] = (vm.pages.dirty[last] as number) & ~rest;
+  if (vm.pages.dirty[last] !== 0) pageDirty(vm, last);
+}
