@@ -4,11 +4,12 @@
  * @module @faultline/core
  * @packageDocumentation
  */
-export * from './freebsd/explain.js';
+
 export * from './csrg/system.js';
 export { BRANCHES as DRAGONFLY_BRANCHES } from './dragonfly/branches.js';
 export * as dragonfly from './dragonfly/commands.js';
 export * from './dragonfly/system.js';
+export * from './freebsd/explain.js';
 export * from './freebsd/system.js';
 export * from './kernel/branch.js';
 export * from './kernel/errors.js';

@@ -88,3 +88,10 @@ export function describeBacking(vm: Vm, map: VmMap, vpn: number): BackingLayer[]
   for (let object = region.object; object !== null; object = object.shadow) layers.push(describeObject(vm, object));
   return layers;
 }
+
+/** Objects of the shadow chain behind a page. */
+export function chainLength(map: VmMap, vpn: number): number {
+  let length = 0;
+  for (let object = regionAt(map, vpn)?.object ?? null; object !== null; object = object.shadow) length++;
+  return length;
+}

@@ -27,8 +27,8 @@ import type {
   VmSystem,
 } from '../vm/system.js';
 import { checkInvariants } from './check.js';
-import { FAULT_COUNTERS } from './counters.js';
-import { describeBacking, describeEntries, describeTranslations } from './describe.js';
+import { type CsrgCounters, FAULT_COUNTERS } from './counters.js';
+import { chainLength, describeBacking, describeEntries, describeTranslations } from './describe.js';
 import type { StackRegion } from './exec.js';
 import { execProcess, stackCode } from './exec.js';
 import { faultStart } from './fault.js';
@@ -239,6 +239,10 @@ export class CsrgSystem implements VmSystem {
     return describeBacking(this.vm, (process as CsrgProcess).map, pageOf(address));
   }
 
+  chainLength(process: VmProcess, address: number): number {
+    return chainLength((process as CsrgProcess).map, pageOf(address));
+  }
+
   queues(): { name: string; pages: number }[] {
     const { pages, wiredPages } = this.vm;
     return [
@@ -255,6 +259,10 @@ export class CsrgSystem implements VmSystem {
 
   statistics(): Record<string, number> {
     return { ...this.vm.counters };
+  }
+
+  counter(name: string): number {
+    return Object.hasOwn(this.vm.counters, name) ? this.vm.counters[name as keyof CsrgCounters] : 0;
   }
 
   check(): void {

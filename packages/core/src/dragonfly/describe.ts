@@ -122,3 +122,10 @@ export function hex64(high: number, low: number): string {
   const lower = (low >>> 0).toString(16);
   return upper === 0 ? `0x${lower}` : `0x${upper.toString(16)}${lower.padStart(8, '0')}`;
 }
+
+/** Objects of a shadow chain. */
+export function chainLength(top: VmObject | null): number {
+  let length = 0;
+  for (let object = top; object !== null; object = object.backing) length++;
+  return length;
+}

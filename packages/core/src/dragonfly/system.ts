@@ -27,8 +27,8 @@ import type {
   VmSystem,
 } from '../vm/system.js';
 import { checkInvariants } from './check.js';
-import { FAULT_COUNTERS } from './counters.js';
-import { describeChain, describeEntries, describeTranslations } from './describe.js';
+import { type DragonflyCounters, FAULT_COUNTERS } from './counters.js';
+import { chainLength, describeChain, describeEntries, describeTranslations } from './describe.js';
 import { faultStart } from './fault.js';
 import { beginFault, coverageListener, endFault } from './fault-pool.js';
 import { VM_FAULT_BURST, VM_FAULT_DIRTY } from './fault-state.js';
@@ -237,6 +237,11 @@ export class DragonflySystem implements VmSystem {
     return entry === null ? null : describeChain(this.vm, entry.object);
   }
 
+  chainLength(process: VmProcess, address: number): number {
+    const entry = (process as DragonflyProcess).map.lookup(Math.floor(address / PAGE_SIZE));
+    return entry === null ? 0 : chainLength(entry.object);
+  }
+
   queues(): { name: string; pages: number }[] {
     const { free, cache, inactive, active } = queueCounts(this.vm);
     const sizes = { free, cache, inactive, active, wired: this.vm.wiredPages };
@@ -249,6 +254,10 @@ export class DragonflySystem implements VmSystem {
 
   statistics(): Record<string, number> {
     return { ...this.vm.counters };
+  }
+
+  counter(name: string): number {
+    return Object.hasOwn(this.vm.counters, name) ? this.vm.counters[name as keyof DragonflyCounters] : 0;
   }
 
   check(): void {

@@ -108,3 +108,8 @@ export function describeBacking(vm: Vm, entry: MapEntry): BackingLayer[] {
   }
   return layers;
 }
+
+/** How many of the two layers an entry has. */
+export function layersOf(entry: MapEntry): number {
+  return (entry.amap === null ? 0 : 1) + (entry.object === null ? 0 : 1);
+}

@@ -29,8 +29,8 @@ import type {
 } from '../vm/system.js';
 import { checkInvariants } from './check.js';
 import { codeName } from './codes.js';
-import { FAULT_COUNTERS } from './counters.js';
-import { describeBacking, describeEntries, describeTranslations } from './describe.js';
+import { FAULT_COUNTERS, type NetbsdCounters } from './counters.js';
+import { describeBacking, describeEntries, describeTranslations, layersOf } from './describe.js';
 import { DeviceHandle } from './device.js';
 import { faultStart } from './fault.js';
 import { beginFault, coverageListener, endFault } from './fault-pool.js';
@@ -222,6 +222,11 @@ export class NetbsdSystem implements VmSystem {
     return entry === null ? null : describeBacking(this.vm, entry);
   }
 
+  chainLength(process: VmProcess, address: number): number {
+    const entry = (process as NetbsdProcess).map.lookup(pageOf(address));
+    return entry === null ? 0 : layersOf(entry);
+  }
+
   queues(): { name: string; pages: number }[] {
     const { free, inactive, active } = this.vm.pages;
     return Object.entries({ free, inactive, active, wired: this.vm.wiredPages }).map(([name, pages]) => ({
@@ -236,6 +241,10 @@ export class NetbsdSystem implements VmSystem {
 
   statistics(): Record<string, number> {
     return { ...this.vm.counters };
+  }
+
+  counter(name: string): number {
+    return Object.hasOwn(this.vm.counters, name) ? this.vm.counters[name as keyof NetbsdCounters] : 0;
   }
 
   check(): void {
