@@ -104,9 +104,9 @@ function repeat(times, work) {
 }
 
 /** Times the work; keeps its result, so that nobody can leave it out. */
-let kept = 0;
+let _kept = 0;
 function check(count, work) {
   return each(count, () => {
-    kept ^= work();
+    _kept ^= work();
   });
 }

@@ -4,6 +4,7 @@ import { parseScenario } from '../scenario/parse.js';
 import { runScenario } from '../scenario/run.js';
 import type { BranchId } from './branches.js';
 import { bootDragonfly, type DragonflyOptions, type DragonflySystem } from './system.js';
+import { noting } from './testing-branches.js';
 
 interface Outcome {
   readonly lines: string[];
@@ -21,7 +22,7 @@ function run(script: string, options: DragonflyOptions = {}): Outcome {
   const end = runScenario(parsed.script, {
     boot: (own) => {
       boot.system = bootDragonfly({ ...own, ...options });
-      boot.system.vm.listener = { branch: (id) => taken.add(id), stage: () => {} };
+      boot.system.vm.listener = noting(taken, boot.system.vm.listener);
       return boot.system;
     },
     write: (line) => lines.push(line),

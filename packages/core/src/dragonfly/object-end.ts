@@ -31,7 +31,7 @@ export function dropReference(object: VmObject): boolean {
 function couldJoin(object: VmObject): VmObject | null {
   if (!object.anonymous) return null;
   const [shadow] = object.shadows;
-  return shadow !== undefined && shadow.anonymous ? shadow : null;
+  return shadow?.anonymous ? shadow : null;
 }
 
 /** vm_object_deallocate: drops a reference; joins or ends objects as that allows, down the chain. */

@@ -116,7 +116,7 @@ export function pageInsert(vm: Vm, page: number, object: VmObject, pindex: numbe
   object.residentCount++;
   object.generation++;
   if (pageHasFlag(vm, page, PG_WRITEABLE)) setWriteableDirty(object);
-  if (object.swap !== null && object.swap.has(pindex)) pageSetFlag(vm, page, PG_SWAPPED);
+  if (object.swap?.has(pindex)) pageSetFlag(vm, page, PG_SWAPPED);
 }
 
 /** vm_page_remove: takes a page out of its object. */

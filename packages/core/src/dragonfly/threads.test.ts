@@ -1,4 +1,5 @@
 /** Faults that meet other threads: busy pages, maps that change during a read, objects that die; and the protocol of the tokens. */
+
 import { describe, expect, it } from 'vitest';
 import { FaultInjectingStore, Gate } from '../machine/fault-store.js';
 import { MemoryStore } from '../machine/memory-store.js';
@@ -12,6 +13,7 @@ import { OBJ_DEAD, type VmObject } from './object.js';
 import { pageLookup, pageRemove } from './page.js';
 import type { DragonflyProcess } from './process.js';
 import { bootDragonfly, type DragonflySystem } from './system.js';
+import { noting } from './testing-branches.js';
 
 const ADDRESS = 0x100000;
 const VPN = ADDRESS / PAGE_SIZE;
@@ -35,7 +37,7 @@ function slowFile(): { system: DragonflySystem; file: VmFile; gate: Gate; taken:
   store.truncate(4 * PAGE_SIZE);
   const file = system.createFile('F', new FaultInjectingStore(store, [{ on: 'read', hold: gate }]));
   const taken = new Set<BranchId>();
-  system.vm.listener = { branch: (id) => taken.add(id), stage: () => {} };
+  system.vm.listener = noting(taken, system.vm.listener);
   return { system, file, gate, taken };
 }
 
@@ -132,7 +134,7 @@ describe('an object that dies under a fault', () => {
   it('is refused', () => {
     const system = bootDragonfly({ memoryPages: 512 });
     const taken = new Set<BranchId>();
-    system.vm.listener = { branch: (id) => taken.add(id), stage: () => {} };
+    system.vm.listener = noting(taken, system.vm.listener);
     const a = system.spawn('A');
     system.map(a, anonMap());
     system.fault(a, VPN, 1);
@@ -149,7 +151,7 @@ describe("a fault in somebody else's space", () => {
   it('prefaults nothing', () => {
     const system = bootDragonfly({ memoryPages: 512 });
     const taken = new Set<BranchId>();
-    system.vm.listener = { branch: (id) => taken.add(id), stage: () => {} };
+    system.vm.listener = noting(taken, system.vm.listener);
     const a = system.spawn('A');
     const b = system.spawn('B');
     system.map(a, anonMap());
