@@ -248,7 +248,8 @@ export class Kernel {
     for (const queue of this.sleepers.values()) {
       for (const thread of queue) if (earliest === null || thread.wakeTime < earliest.wakeTime) earliest = thread;
     }
-    if (earliest === null || earliest.wakeTime === Number.POSITIVE_INFINITY) throw new Error('no sleeper has a time-out');
+    if (earliest === null || earliest.wakeTime === Number.POSITIVE_INFINITY)
+      throw new Error('no sleeper has a time-out');
     if (earliest.wakeTime > this.clock.ns) this.clock.advance(earliest.wakeTime - this.clock.ns);
     this.wakeThread(earliest, true);
   }

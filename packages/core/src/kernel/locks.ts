@@ -169,7 +169,8 @@ export class RwLock implements Lock {
 
   /** Turns the writer's hold into a reader's. */
   downgrade(thread: Thread): void {
-    if (this.writer !== thread || this.depth !== 1) throw new Error(`${thread.name} downgrades ${this.name} without it`);
+    if (this.writer !== thread || this.depth !== 1)
+      throw new Error(`${thread.name} downgrades ${this.name} without it`);
     this.writer = null;
     this.readers.push(thread);
     this.wakeWaiters();

@@ -30,7 +30,8 @@ export class Token implements Lock {
   /** Gives back the newest hold of the token. */
   release(thread: Thread): void {
     const at = thread.tokens.lastIndexOf(this);
-    if (at < 0 || this.owner !== thread) throw new Error(`${thread.name} releases ${this.name}, which it does not hold`);
+    if (at < 0 || this.owner !== thread)
+      throw new Error(`${thread.name} releases ${this.name}, which it does not hold`);
     thread.tokens.splice(at, 1);
     if (!thread.tokens.includes(this)) this.yieldUp();
   }

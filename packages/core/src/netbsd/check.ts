@@ -42,12 +42,7 @@ export function checkInvariants(vm: Vm, maps: readonly NamedMap[]): void {
 }
 
 /** Entries lie in order, apart from each other, and inside their amaps; what they refer to is collected. */
-function checkMap(
-  name: string,
-  map: VmMap,
-  amaps: Map<Amap, MapEntry[]>,
-  objects: Map<UvmObject, number>,
-): void {
+function checkMap(name: string, map: VmMap, amaps: Map<Amap, MapEntry[]>, objects: Map<UvmObject, number>): void {
   let end = map.minPage;
   let linked = map.header.next;
   for (const entry of map.index) {
@@ -85,7 +80,8 @@ function checkAmap(amap: Amap, users: readonly MapEntry[]): void {
     must(amap.slots[amap.bckptr[slot]] === slot, `slot ${slot} is listed as used`);
     const seen = users.filter((entry) => shows(entry, slot)).length;
     must(seen > 0, `the anon in slot ${slot} is seen by some entry`);
-    if (amap.ppref !== null) must(amap.ppref[slot] === seen, `slot ${slot} counts its entries: ${amap.ppref[slot]}, ${seen}`);
+    if (amap.ppref !== null)
+      must(amap.ppref[slot] === seen, `slot ${slot} counts its entries: ${amap.ppref[slot]}, ${seen}`);
   }
   must(used === amap.slots.length, 'the list of used slots has no others');
   // Two entries that may both change the amap without having copied it would see each other's writes.
@@ -105,7 +101,8 @@ function checkAnons(vm: Vm, amaps: ReadonlyMap<Amap, MapEntry[]>): void {
       held.set(anon, (held.get(anon) ?? 0) + 1);
     }
   }
-  for (const [anon, count] of held) must(anon.ref === count, `anon ${anon.id} has ${anon.ref} references, found ${count}`);
+  for (const [anon, count] of held)
+    must(anon.ref === count, `anon ${anon.id} has ${anon.ref} references, found ${count}`);
   const free = new Set(vm.freeAnons);
   let live = 0;
   for (const anon of vm.anons) {
@@ -134,7 +131,10 @@ function checkObjects(vm: Vm, mapped: ReadonlyMap<UvmObject, number>): void {
     for (let page = object.first; page >= 0; page = vm.pages.listNext[page]) {
       must(vm.pages.hash.object[page] === object.id, `${object.lock.name}: its pages are its own`);
       must(vm.pages.listPrev[page] === before, `${object.lock.name}: its list runs both ways`);
-      must(vm.pages.hash.lookup(object.id, vm.pages.hash.pindex[page]) === page, `${object.lock.name}: its pages are found`);
+      must(
+        vm.pages.hash.lookup(object.id, vm.pages.hash.pindex[page]) === page,
+        `${object.lock.name}: its pages are found`,
+      );
       before = page;
       count++;
     }
@@ -152,14 +152,20 @@ function checkFrames(vm: Vm): void {
     const where = `frame ${page}`;
     const queue = pages.queues.queue[page];
     const owned = pages.hash.object[page] !== 0 || pages.anon[page] !== 0;
-    must(((pages.flags[page] & PG_TABLED) !== 0) === (pages.hash.object[page] !== 0), `${where}: tabled means in an object`);
+    must(
+      ((pages.flags[page] & PG_TABLED) !== 0) === (pages.hash.object[page] !== 0),
+      `${where}: tabled means in an object`,
+    );
     if (pages.wireCount[page] !== 0) wired++;
     if (queue === Q_FREE) {
       must(!owned && pages.loanCount[page] === 0 && pages.wireCount[page] === 0, `${where}: a free page is nobody's`);
       must(vm.machine.tables.pvHead[page] < 0, `${where}: a free page has no translations`);
       continue;
     }
-    must(owned || pages.loanCount[page] > 0 || pageHas(vm, page, PG_BUSY), `${where}: a page that is not free belongs to somebody`);
+    must(
+      owned || pages.loanCount[page] > 0 || pageHas(vm, page, PG_BUSY),
+      `${where}: a page that is not free belongs to somebody`,
+    );
     if (queue !== Q_NONE) {
       must(owned, `${where}: a queued page has an owner`);
       must(pages.wireCount[page] === 0, `${where}: a queued page is not wired`);
@@ -188,7 +194,13 @@ function checkSwap(vm: Vm): void {
   let taken = 0;
   for (const slot of vm.swap.taken) taken += slot;
   must(taken === vm.swap.inUse, 'swap slots in use are counted');
-  must(vm.swap.inUse === owners.size + vm.swap.bad, `swap slots: ${owners.size} owned, ${vm.swap.bad} bad, ${taken} taken`);
+  must(
+    vm.swap.inUse === owners.size + vm.swap.bad,
+    `swap slots: ${owners.size} owned, ${vm.swap.bad} bad, ${taken} taken`,
+  );
   const away = [...owners.values()].filter((resident) => !resident).length;
-  must(vm.swap.only === away + vm.swap.badOnly, `pages only on swap: ${away} and ${vm.swap.badOnly} lost, counted ${vm.swap.only}`);
+  must(
+    vm.swap.only === away + vm.swap.badOnly,
+    `pages only on swap: ${away} and ${vm.swap.badOnly} lost, counted ${vm.swap.only}`,
+  );
 }
