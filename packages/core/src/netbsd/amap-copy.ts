@@ -71,6 +71,7 @@ function firstAmap(vm: Vm, map: VmMap, entry: MapEntry, chunk: boolean, start: n
  */
 export function* amapCowNow(vm: Vm, thread: Thread, entry: MapEntry): Task<void> {
   const amap = entry.amap as Amap;
+  const account = kernelAccount();
   for (let at = 0; at < amap.slots.length; at++) {
     const slot = amap.slots[at];
     const anon = amap.anons[slot] as Anon;
@@ -83,7 +84,7 @@ export function* amapCowNow(vm: Vm, thread: Thread, entry: MapEntry): Task<void>
       yield* waitForPage(vm, thread, page, 'cownow');
       at = -1;
     } else if (!copyNow(vm, amap, slot, anon)) {
-      yield* waitForMemory(vm, thread, kernelAccount(), 'cownowpage');
+      yield* waitForMemory(vm, thread, account, 'cownowpage');
       at = -1;
     }
   }

@@ -36,10 +36,11 @@ function linkCopy(vm: Vm, child: VmMap, entry: MapEntry, shared: boolean): MapEn
 
 /** amap_copy with patience: the kernel sleeps for the amap. */
 function* ownAmap(vm: Vm, thread: Thread, map: VmMap, entry: MapEntry): Task<void> {
+  const account = kernelAccount();
   for (;;) {
     amapCopy(vm, map, entry, false, 0, 0);
     if ((entry.etype & UVM_ET_NEEDSCOPY) === 0) return;
-    yield* waitForMemory(vm, thread, kernelAccount(), 'amapcopy');
+    yield* waitForMemory(vm, thread, account, 'amapcopy');
   }
 }
 
@@ -53,6 +54,7 @@ function* copyEntry(vm: Vm, thread: Thread, parent: VmMap, child: VmMap, entry: 
   const copy = linkCopy(vm, child, entry, false);
   copy.etype |= UVM_ET_COPYONWRITE | UVM_ET_NEEDSCOPY;
   const wired = entry.wiredCount > 0;
+  if (entry.amap?.shared === true) vm.everCopiedShared = true;
   if (entry.amap !== null && (entry.amap.shared || wired)) yield* ownAmap(vm, thread, child, copy);
   if (wired) {
     if (entry.amap !== null) yield* amapCowNow(vm, thread, copy);

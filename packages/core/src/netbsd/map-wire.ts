@@ -83,12 +83,13 @@ function* prepareEntries(
 
 /** What a fault would do under the write lock, it could not do later. */
 function* makeAmap(vm: Vm, thread: Thread, map: VmMap, entry: MapEntry, start: number, end: number): Task<void> {
+  const account = kernelAccount();
   while (
     (entry.etype & UVM_ET_NEEDSCOPY) !== 0 &&
     ((entry.maxProtection & PROT_WRITE) !== 0 || entry.object === null)
   ) {
     amapCopy(vm, map, entry, true, start, end);
-    if ((entry.etype & UVM_ET_NEEDSCOPY) !== 0) yield* waitForMemory(vm, thread, kernelAccount(), 'amapcopy');
+    if ((entry.etype & UVM_ET_NEEDSCOPY) !== 0) yield* waitForMemory(vm, thread, account, 'amapcopy');
   }
 }
 

@@ -77,6 +77,8 @@ export class Vm {
   kernelMap: VmMap | null = null;
   /** Some map has had a submap: translations may outlive what they showed. */
   everSubmap = false;
+  /** Some fork has copied an amap that others share: they may still write to what is now held twice. */
+  everCopiedShared = false;
   /** uvm_loanzero_object, made when it is first needed. */
   loanZero: LoanZeroObject | null = null;
 
