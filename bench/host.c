@@ -5,8 +5,8 @@
  *
  *     zero-fill 24576        is answered by        1520.3 1.000
  *
- * which is nanoseconds a page, and page faults a page as getrusage(2) counts them: a figure is good only if that is 1 (0 for fork, unmap
- * and map-unmap). Transparent huge pages are off (MADV_NOHUGEPAGE), or a fault would be for 512 pages.
+ * which is nanoseconds of CPU time a page (the turns of other programs do not count), and page faults a page as getrusage(2) counts
+ * them: a figure is good only if that is 1 (0 for fork, unmap and map-unmap). Transparent huge pages are off (MADV_NOHUGEPAGE), or a fault would be for 512 pages.
  *
  *   zero-fill   first store to a page of anonymous memory
  *   soft-anon   first load from one: the shared page of zeros is mapped, nothing is zeroed. The cheapest fault that there is
@@ -41,7 +41,7 @@ static volatile char sink;
 
 static double now(void) {
   struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
   return t.tv_sec * 1e9 + t.tv_nsec;
 }
 

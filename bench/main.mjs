@@ -14,7 +14,7 @@ import { spawnSync } from 'node:child_process';
 import { cpus, loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { run, tool } from '../scripts/lib/run.mjs';
+import { node, run } from '../scripts/lib/run.mjs';
 import { compileHost } from './host.mjs';
 import { LINES, lineNamed } from './lines.mjs';
 import { failures, format, judge } from './table.mjs';
@@ -47,7 +47,7 @@ function options(args) {
 }
 
 async function build() {
-  const { code, output } = await tool('typescript', ['--build', '--pretty', 'false', 'packages/trace'], {}, 'tsc');
+  const { code, output } = await node('scripts/build.mjs', ['packages/trace']);
   if (code !== 0) throw new BenchError(`${output.trimEnd()}\n\nThe sources do not compile; tsc says why above.`);
 }
 
@@ -105,7 +105,7 @@ export async function main(args) {
       console.log(JSON.stringify({ ...where, load, missed, results }, null, 2));
     } else {
       console.log(format(results));
-      console.log(`\nNode ${where.node}, ${where.cpus} x ${where.cpu}, medians of ${rounds} rounds after the first`);
+      console.log(`\nNode ${where.node}, ${where.cpus} x ${where.cpu}, CPU time, medians of ${rounds} rounds`);
       console.log(`load before ${load.before}, after ${load.after}`);
       if (quick) console.log('a quick run: these figures mean little');
       else console.log(missed.length === 0 ? 'every target is met' : `missed: ${missed.join('; ')}`);

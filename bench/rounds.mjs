@@ -2,17 +2,32 @@
  * Rounds: what is compared is measured in turns, in one process, and what counts is the median.
  *
  * A machine that is shared is now faster, now slower, for seconds at a time. Two figures taken one after the other
- * differ by that much; two that take turns see the same weather, and their ratio is steady where neither of them is. The first
- * round is slower than all others (memory is touched for the first time, code is not compiled yet) and is dropped.
+ * differ by that much; two that take turns see the same weather, and their ratio is steady where neither of them is. Before
+ * that, our side runs by itself until V8 has compiled what it will compile; and the first round is dropped: it touches memory for the
+ * first time.
+ *
+ * Time is the CPU's, spent in this process and in the kernel on its behalf: the turns of other programs do not count, which on a busy
+ * machine are most of what a clock on the wall shows. (What they leave behind, cold caches, does count.)
  */
 
-/** Nanoseconds since some moment, as a double. */
-export const now = () => performance.now() * 1e6;
+/** Nanoseconds of CPU time, to a microsecond. */
+function cpuTime() {
+  const { user, system } = process.cpuUsage();
+  return (user + system) * 1000;
+}
 
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** Runs `side` until it has used `milliseconds` of CPU time, and at least once. */
+export async function warmUp(side, milliseconds) {
+  const end = cpuTime() + milliseconds * 1e6;
+  do {
+    await side();
+  } while (cpuTime() < end);
 }
 
 /**
@@ -33,9 +48,9 @@ export async function alternate(rounds, sides) {
   return figures;
 }
 
-/** Runs `work` and answers the nanoseconds that one of `count` operations took. */
+/** Runs `work`, which should take a tenth of a millisecond or more, and answers the nanoseconds of one of `count` operations. */
 export function each(count, work) {
-  const begin = now();
+  const begin = cpuTime();
   work();
-  return (now() - begin) / count;
+  return (cpuTime() - begin) / count;
 }

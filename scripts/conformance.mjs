@@ -10,9 +10,7 @@ import { fileURLToPath } from 'node:url';
 const path = (relative) => fileURLToPath(new URL(`../${relative}`, import.meta.url));
 const program = 'packages/cli/dist/conformance/main.js';
 
-const build = spawnSync(process.execPath, [path('node_modules/typescript/bin/tsc'), '--build', path('packages/cli')], {
-  encoding: 'utf8',
-});
+const build = spawnSync(process.execPath, [path('scripts/build.mjs'), 'packages/cli'], { encoding: 'utf8' });
 if (build.status !== 0) {
   process.stderr.write(build.stdout + build.stderr);
   if (!existsSync(path(program))) process.exit(2);

@@ -3,7 +3,7 @@
  */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { npm, ROOT, tool } from './run.mjs';
+import { node, npm, ROOT } from './run.mjs';
 
 const LOCK = path.join(ROOT, 'package-lock.json');
 /** npm writes down here what it has put into node_modules. */
@@ -51,7 +51,7 @@ function whyInstallFailed(code, output) {
 
 /** Compiles what has changed. Answers with the compiler's complaints, empty when there are none. */
 export async function build(say) {
-  if (!fs.existsSync(path.join(ROOT, 'packages', 'cli', 'dist'))) say('compiling (tsc --build) ...');
-  const { code, output } = await tool('typescript', ['--build', '--pretty', 'false'], {}, 'tsc');
-  return code === 0 ? '' : output.trimEnd() || `tsc ended with code ${code}`;
+  if (!fs.existsSync(path.join(ROOT, 'packages', 'cli', 'dist'))) say('compiling ...');
+  const { code, output } = await node('scripts/build.mjs');
+  return code === 0 ? '' : output.trimEnd() || `the compiler ended with code ${code}`;
 }

@@ -125,7 +125,7 @@ function unwireKnown(vm: Vm, map: VmMap, vpn: number): void {
 
 /**
  * vm_fault_copy_entry: the child of a fork gets its own copy of every page of a wired range, at once, since the parent's pages must not
- * become copy-on-write.
+ * become copy-on-write. Answers false, mended only, where memory has run out.
  */
 export function* faultCopyEntry(
   vm: Vm,
@@ -133,7 +133,7 @@ export function* faultCopyEntry(
   target: VmMap,
   targetEntry: MapEntry,
   sourceEntry: MapEntry,
-): Task<void> {
+): Task<boolean> {
   const size = targetEntry.end - targetEntry.start;
   const object = objectAllocate(vm, OBJT_DEFAULT, size);
   targetEntry.object = object;
@@ -142,6 +142,7 @@ export function* faultCopyEntry(
   const prot = vm.mended ? targetEntry.protection : targetEntry.maxProtection;
   for (let index = 0; index < size; index++) {
     const page = yield* allocateWaiting(vm, thread, object, index);
+    if (page < 0) return false;
     const source = wiredSource(vm, sourceEntry, index);
     if (source < 0) {
       mark(vm, 'F87');
@@ -149,21 +150,23 @@ export function* faultCopyEntry(
     }
     vm.copyFrame(source, page);
     pageSetValid(vm, page);
-    // As seeded the copy passes for clean, though no pager has it: the page daemon would drop it, and the child read zeros (O17).
+    // As seeded the copy passes for clean, though no pager has it: the page daemon would drop it, and the child read zeros (O23).
     if (vm.mended) pageDirty(vm, page);
     vm.pmap.enter(target.pmap, targetEntry.start + index, page, prot, false);
     pageActivate(vm, page);
     pageWakeup(vm, page);
     yield;
   }
+  return true;
 }
 
+/** A page for the copy; -1, mended only, when there is no memory for it and never will be. */
 function* allocateWaiting(vm: Vm, thread: Thread, object: VmObject, index: number): Task<number> {
   for (;;) {
     const page = pageAlloc(vm, object, index, VM_ALLOC_NORMAL);
     if (page >= 0) return page;
     mark(vm, 'F85');
-    yield* waitForMemory(vm, thread);
+    if (!(yield* waitForMemory(vm, thread))) return -1;
   }
 }
 

@@ -38,17 +38,24 @@ import { cacheTransfer } from './page-alloc.js';
 import { swapCopy } from './pager-swap.js';
 import type { Vm } from './vm.js';
 
-/** Fills the child's empty map from the parent's. The child's entries are unwired. */
-export function* forkMap(vm: Vm, thread: Thread, parent: VmMap, child: VmMap): Task<void> {
+/**
+ * Fills the child's empty map from the parent's. The child's entries are unwired. Answers false, mended only, where there was no memory for
+ * the copy of a wired range: the child then has what was made so far.
+ */
+export function* forkMap(vm: Vm, thread: Thread, parent: VmMap, child: VmMap): Task<boolean> {
   yield* lockMap(parent, thread);
   child.timestamp = 1;
   for (let entry = parent.header.next; !parent.isHead(entry); entry = entry.next) {
     if ((entry.eflags & MAP_ENTRY_IS_SUB_MAP) !== 0) vm.panic('vm_map_fork: encountered a submap');
     if (entry.inheritance === VM_INHERIT_NONE) continue;
     if (entry.inheritance === VM_INHERIT_SHARE) yield* shareEntry(vm, thread, parent, child, entry);
-    else yield* copyEntry(vm, thread, parent, child, entry);
+    else if (!(yield* copyEntry(vm, thread, parent, child, entry))) {
+      unlockMapWrite(parent, thread);
+      return false;
+    }
   }
   unlockMapWrite(parent, thread);
+  return true;
 }
 
 function cloneFor(child: VmMap, entry: MapEntry): MapEntry {
@@ -84,15 +91,14 @@ function* shareEntry(vm: Vm, thread: Thread, parent: VmMap, child: VmMap, entry:
   vm.pmap.copy(child.pmap, parent.pmap, entry.start, entry.end);
 }
 
-/** vm_map_copy_entry. */
-function* copyEntry(vm: Vm, thread: Thread, parent: VmMap, child: VmMap, entry: MapEntry): Task<void> {
+/** vm_map_copy_entry. Answers false where there was no memory. */
+function* copyEntry(vm: Vm, thread: Thread, parent: VmMap, child: VmMap, entry: MapEntry): Task<boolean> {
   const copy = cloneFor(child, entry);
   copy.object = null;
   if (entry.wiredCount !== 0) {
     // As seeded the copy stays marked as to be copied, and a fork of the child leaves its translations writable (O22).
     if (vm.mended) copy.eflags &= ~MAP_ENTRY_NEEDS_COPY;
-    yield* faultCopyEntry(vm, thread, child, copy, entry);
-    return;
+    return yield* faultCopyEntry(vm, thread, child, copy, entry);
   }
   if ((entry.eflags & MAP_ENTRY_NEEDS_COPY) === 0) {
     vm.pmap.protect(parent.pmap, entry.start, entry.end, entry.protection & ~PROT_WRITE);
@@ -110,6 +116,7 @@ function* copyEntry(vm: Vm, thread: Thread, parent: VmMap, child: VmMap, entry: 
     copy.eflags |= MAP_ENTRY_COW | MAP_ENTRY_NEEDS_COPY;
   }
   vm.pmap.copy(child.pmap, parent.pmap, copy.start, copy.end);
+  return true;
 }
 
 /** Shortens the chain and gives the entry an object of its own. Answers the entry's object, locked. */

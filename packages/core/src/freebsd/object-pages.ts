@@ -94,12 +94,42 @@ export function* objectMadvise(
   end: number,
   advice: ObjectAdvice,
 ): Task<void> {
-  for (let pindex = start; pindex < end; pindex++) {
+  for (const pindex of advisable(vm, object, start, end)) {
     while (!adviseOne(vm, object, pindex, advice)) {
       const page = busyPageBelow(vm, object, pindex);
       if (page >= 0) yield* waitForPage(vm, thread, page, 'madvpo');
     }
   }
+}
+
+/** Ranges up to this length are simply gone through. */
+const SHORT_RANGE = 512;
+
+/**
+ * The indexes of a range for which there is anything in the chain to advise on. The kernel tries every one; a range of terabytes with nothing
+ * in it would keep it, and us, for an hour.
+ */
+function* advisable(vm: Vm, top: VmObject, start: number, end: number): Generator<number> {
+  if (end - start <= SHORT_RANGE) {
+    for (let pindex = start; pindex < end; pindex++) yield pindex;
+    return;
+  }
+  const found = new Set<number>();
+  let offset = 0;
+  for (let object: VmObject | null = top; object !== null; object = object.backing) {
+    for (const pindex of indexesOf(vm, object)) {
+      if (pindex - offset >= start && pindex - offset < end) found.add(pindex - offset);
+    }
+    offset += object.backingOffset;
+  }
+  yield* [...found].sort((a, b) => a - b);
+}
+
+/** Indexes of an object's pages, resident, cached or on swap. */
+function* indexesOf(vm: Vm, object: VmObject): Generator<number> {
+  for (let page = object.firstPage; page >= 0; page = vm.pages.listNext[page] as number) yield pageIndex(vm, page);
+  for (let page = object.firstCached; page >= 0; page = vm.pages.listNext[page] as number) yield pageIndex(vm, page);
+  for (const [pindex] of object.swap?.entries() ?? []) yield pindex;
 }
 
 /** Only anonymous memory that one entry maps may be given up. */

@@ -75,7 +75,11 @@ function allocatable(vm: Vm, request: number): boolean {
  * Its `valid` is 0 unless the place was cached.
  */
 export function pageAlloc(vm: Vm, object: VmObject, pindex: number, request: number): number {
-  if (vm.allocationFails?.('frame')) return -1;
+  if (vm.allocationFails?.('frame')) {
+    vm.refusals++;
+    return -1;
+  }
+  vm.refusals = 0;
   if (!allocatable(vm, request)) {
     vm.pageoutDeficit++;
     return -1;

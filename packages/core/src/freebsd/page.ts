@@ -8,6 +8,7 @@
  *
  * 58 bytes a frame, with the hash and the reverse maps.
  */
+import { int32Column, uint8Column, uint16Column } from '../machine/columns.js';
 import { PageHash } from '../vm/page-hash.js';
 import { PageQueues } from '../vm/page-queues.js';
 import type { VmObject } from './object.js';
@@ -69,17 +70,17 @@ export class Pages {
   constructor(poolFrames: number, frames: number) {
     this.hash = new PageHash(frames);
     this.queues = new PageQueues(frames, QUEUES);
-    this.listNext = new Int32Array(frames).fill(-1);
-    this.listPrev = new Int32Array(frames).fill(-1);
-    this.wireCount = new Uint16Array(frames);
-    this.holdCount = new Uint16Array(frames);
-    this.busy = new Uint8Array(frames);
-    this.oflags = new Uint8Array(frames);
-    this.flags = new Uint16Array(frames);
-    this.valid = new Uint8Array(frames);
-    this.dirty = new Uint8Array(frames);
-    this.actCount = new Uint8Array(frames);
-    this.cow = new Uint16Array(frames);
+    this.listNext = int32Column(frames).fill(-1);
+    this.listPrev = int32Column(frames).fill(-1);
+    this.wireCount = uint16Column(frames);
+    this.holdCount = uint16Column(frames);
+    this.busy = uint8Column(frames);
+    this.oflags = uint8Column(frames);
+    this.flags = uint16Column(frames);
+    this.valid = uint8Column(frames);
+    this.dirty = uint8Column(frames);
+    this.actCount = uint8Column(frames);
+    this.cow = uint16Column(frames);
     for (let frame = 0; frame < poolFrames; frame++) this.queues.insertTail(PQ_FREE, frame);
   }
 }

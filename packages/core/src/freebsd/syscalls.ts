@@ -99,7 +99,7 @@ function* mmapLocked(vm: Vm, p: FreebsdProcess, request: MapRequest, extras: Map
   }
   if (extras.stack === true) {
     const place = { bottom: start, maximum: pages, initial: Math.min(pages, 32) };
-    return errnoOr(yield* mapStack(vm, thread, map, place, request.protection, true), start);
+    return errnoOr(yield* mapStack(vm, thread, map, place, request.protection & PROT_ALL, true), start);
   }
   const what = mappedObject(vm, request, pages);
   if (typeof what === 'string') return what;
@@ -108,7 +108,7 @@ function* mmapLocked(vm: Vm, p: FreebsdProcess, request: MapRequest, extras: Map
     offset: what.offset,
     start,
     end: start + pages,
-    protection: request.protection,
+    protection: request.protection & PROT_ALL,
     maximum: PROT_ALL,
     flags: insertFlags(request, extras),
   };

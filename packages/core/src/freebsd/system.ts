@@ -9,7 +9,21 @@ import { MemoryStore } from '../machine/memory-store.js';
 import type { BackingStore } from '../machine/store.js';
 import type { Tlb } from '../machine/tlb.js';
 import type { Access } from '../machine/units.js';
-import { ACCESS_WRITE, PAGE_SIZE, pagesFor } from '../machine/units.js';
+import { ACCESS_WRITE, NO_FRAME, PAGE_SIZE, pagesFor } from '../machine/units.js';
+import {
+  ADVICE_WORDS,
+  checkAccess,
+  checkDevice,
+  checkMapRequest,
+  checkName,
+  checkOptions,
+  checkRange,
+  checkStore,
+  checkWhole,
+  checkWord,
+  INHERITANCE_WORDS,
+  PAGE_NUMBERS,
+} from '../vm/arguments.js';
 import type { CallResult, Errno } from '../vm/errno.js';
 import type { Prot } from '../vm/prot.js';
 import { PROT_OF_ACCESS } from '../vm/prot.js';
@@ -72,7 +86,11 @@ export class FreebsdSystem implements VmSystem {
   /** Where the next file begins on the simulated disk: behind the swap area. */
   private nextDiskPage: number;
 
+  /** Files and devices of this machine: those of another would be mapped with frames that mean something else here. */
+  private readonly handles = new WeakSet<object>();
+
   constructor(options: SystemOptions = {}) {
+    checkOptions(options);
     const swapPages = options.swapPages ?? 0;
     this.machine = new Machine({
       poolFrames: options.memoryPages ?? DEFAULT_MEMORY_PAGES,
@@ -94,84 +112,120 @@ export class FreebsdSystem implements VmSystem {
     this.vm.kernel.runDaemons();
   }
 
-  private call<T>(process: VmProcess, task: Task<T>): T {
+  /** The process as this system knows it. Throws for one that has exited, and for what is no process of this machine. */
+  private mine(process: VmProcess): FreebsdProcess {
+    const p = process as FreebsdProcess | null | undefined;
+    if (p?.vm !== this.vm) throw new TypeError('process must be a process of this machine');
+    if (!p.alive) throw new RangeError(`process ${p.id} ('${p.name}') has exited`);
+    return p;
+  }
+
+  private call<T>(process: FreebsdProcess, task: Task<T>): T {
     this.machine.clock.advance(this.machine.costs.syscall);
-    return this.vm.kernel.call((process as FreebsdProcess).thread, task);
+    return this.vm.kernel.call(process.thread, task);
+  }
+
+  /** A memory call on a range of bytes. */
+  private rangeCall(
+    process: VmProcess,
+    address: number,
+    length: number,
+    task: (p: FreebsdProcess) => Task<CallResult>,
+  ): CallResult {
+    const p = this.mine(process);
+    checkRange(address, length);
+    return this.call(p, task(p));
   }
 
   createFile(name: string, store: BackingStore): VmFile {
+    checkName(name);
+    checkStore(store);
     const file = new VnodeHandle(this.vm, name, store, this.nextDiskPage);
     this.nextDiskPage += pagesFor(store.size()) + DISK_GAP_PAGES;
+    this.handles.add(file);
     return file;
   }
 
   createDevice(name: string, pages: number, fill?: (page: number, bytes: Uint8Array) => void): VmDevice {
+    checkDevice(name, pages, fill);
     const { memory } = this.machine;
     const device = new DeviceHandle(name, pages, memory.takeDeviceFrames(pages));
     for (let page = 0; page < pages; page++) {
       const bytes = memory.frameBytes(device.firstFrame + page);
       if (bytes !== null) fill?.(page, bytes);
     }
+    this.handles.add(device);
     return device;
   }
 
   spawn(name: string): FreebsdProcess {
+    checkName(name);
     const process = new FreebsdProcess(this.vm, this.nextProcessId++, name);
     this.processes.push(process);
     return process;
   }
 
   fork(parent: VmProcess, name: string): FreebsdProcess | Errno {
-    const from = parent as FreebsdProcess;
+    const from = this.mine(parent);
     const child = this.spawn(name);
     this.vm.counters.v_forks++;
     child.dataStart = from.dataStart;
     child.dataEnd = from.dataEnd;
-    this.call(parent, forkMap(this.vm, from.thread, from.map, child.map));
-    return child;
+    if (this.call(from, forkMap(this.vm, from.thread, from.map, child.map))) return child;
+    this.exit(child);
+    return 'ENOMEM';
   }
 
   exit(process: VmProcess): void {
-    const p = process as FreebsdProcess;
-    if (!p.alive) return;
+    if ((process as FreebsdProcess | null)?.vm === this.vm && !process.alive) return;
+    const p = this.mine(process);
     this.call(p, exitProcess(this.vm, p));
     this.processes.splice(this.processes.indexOf(p), 1);
   }
 
   map(process: VmProcess, request: MapRequest): CallResult {
-    return this.call(process, sysMmap(this.vm, process as FreebsdProcess, request));
+    const p = this.mine(process);
+    checkMapRequest(request);
+    const { backing } = request;
+    if (backing.kind !== 'anon' && !this.handles.has(backing.kind === 'file' ? backing.file : backing.device)) {
+      throw new TypeError(`backing.${backing.kind} must be a ${backing.kind} of this machine`);
+    }
+    return this.call(p, sysMmap(this.vm, p, request));
   }
 
   unmap(process: VmProcess, address: number, length: number): CallResult {
-    return this.call(process, sysMunmap(this.vm, process as FreebsdProcess, address, length));
+    return this.rangeCall(process, address, length, (p) => sysMunmap(this.vm, p, address, length));
   }
 
   protect(process: VmProcess, address: number, length: number, protection: Prot): CallResult {
-    return this.call(process, sysMprotect(this.vm, process as FreebsdProcess, address, length, protection));
+    checkWhole('protection', protection);
+    return this.rangeCall(process, address, length, (p) => sysMprotect(this.vm, p, address, length, protection));
   }
 
   advise(process: VmProcess, address: number, length: number, advice: Advice): CallResult {
-    return this.call(process, sysMadvise(this.vm, process as FreebsdProcess, address, length, advice));
+    checkWord('advice', advice, ADVICE_WORDS);
+    return this.rangeCall(process, address, length, (p) => sysMadvise(this.vm, p, address, length, advice));
   }
 
   inherit(process: VmProcess, address: number, length: number, how: Inheritance): CallResult {
-    return this.call(process, sysMinherit(this.vm, process as FreebsdProcess, address, length, how));
+    checkWord('how', how, INHERITANCE_WORDS);
+    return this.rangeCall(process, address, length, (p) => sysMinherit(this.vm, p, address, length, how));
   }
 
   wire(process: VmProcess, address: number, length: number): CallResult {
-    return this.call(process, sysMlock(this.vm, process as FreebsdProcess, address, length));
+    return this.rangeCall(process, address, length, (p) => sysMlock(this.vm, p, address, length));
   }
 
   unwire(process: VmProcess, address: number, length: number): CallResult {
-    return this.call(process, sysMunlock(this.vm, process as FreebsdProcess, address, length));
+    return this.rangeCall(process, address, length, (p) => sysMunlock(this.vm, p, address, length));
   }
 
   sync(process: VmProcess, address: number, length: number): CallResult {
-    return this.call(process, sysMsync(this.vm, process as FreebsdProcess, address, length));
+    return this.rangeCall(process, address, length, (p) => sysMsync(this.vm, p, address, length));
   }
 
   brk(process: VmProcess, address: number): CallResult {
-    return this.call(process, sysBrk(this.vm, process as FreebsdProcess, address));
+    return this.rangeCall(process, address, 0, (p) => sysBrk(this.vm, p, address));
   }
 
   get tlb(): Tlb {
@@ -179,31 +233,33 @@ export class FreebsdSystem implements VmSystem {
   }
 
   addressSpaceNumber(process: VmProcess): number {
-    return this.machine.tables.asnOf((process as FreebsdProcess).map.pmap);
+    return this.machine.tables.asnOf(this.mine(process).map.pmap);
   }
 
   translate(process: VmProcess, vpn: number, access: Access): number {
-    return (this.machine.cpus[0] as Machine['cpus'][number]).translate(
-      (process as FreebsdProcess).map.pmap,
-      vpn,
-      access,
-    );
+    const { pmap } = this.mine(process).map;
+    checkAccess(vpn, access);
+    if (vpn >= PAGE_NUMBERS) return NO_FRAME;
+    return (this.machine.cpus[0] as Machine['cpus'][number]).translate(pmap, vpn, access);
   }
 
   fault(process: VmProcess, vpn: number, access: Access): number {
-    const f = this.newFault(process as FreebsdProcess, vpn, access);
+    const p = this.mine(process);
+    const f = this.newFault(p, vpn, access);
     this.vm.kernel.runRecord(f, faultStart);
-    return this.account(process as FreebsdProcess, f);
+    return this.account(p, f);
   }
 
   /** The same where a store answers later: other processes may run meanwhile. */
   async faultAsync(process: VmProcess, vpn: number, access: Access): Promise<number> {
-    const f = this.newFault(process as FreebsdProcess, vpn, access);
+    const p = this.mine(process);
+    const f = this.newFault(p, vpn, access);
     await this.vm.kernel.runRecordAsync(f, faultStart);
-    return this.account(process as FreebsdProcess, f);
+    return this.account(p, f);
   }
 
   private newFault(process: FreebsdProcess, vpn: number, access: Access): Fault {
+    checkAccess(vpn, access);
     const f = beginFault(this.vm);
     f.thread = process.thread;
     f.originalMap = process.map;
@@ -229,28 +285,32 @@ export class FreebsdSystem implements VmSystem {
   }
 
   frameBytes(frame: number): Uint8Array | null {
+    if (!(frame >= 0 && frame < this.machine.memory.frames)) checkWhole('frame', frame, this.machine.memory.frames - 1);
     return this.machine.memory.frameBytes(frame);
   }
 
   pageout(pages: number): void {
+    checkWhole('pages', pages);
     this.vm.kernel.call(this.operator, pageoutPages(this.vm, this.operator, pages));
   }
 
   translations(process: VmProcess): TranslationInfo[] {
-    return describeTranslations(this.vm, (process as FreebsdProcess).map);
+    return describeTranslations(this.vm, this.mine(process).map);
   }
 
   entries(process: VmProcess): EntryInfo[] {
-    return describeEntries((process as FreebsdProcess).map);
+    return describeEntries(this.mine(process).map);
   }
 
   backing(process: VmProcess, address: number): BackingLayer[] | null {
-    const entry = (process as FreebsdProcess).map.lookup(Math.floor(address / PAGE_SIZE));
+    checkWhole('address', address);
+    const entry = this.mine(process).map.lookup(Math.floor(address / PAGE_SIZE));
     return entry === null ? null : describeChain(this.vm, entry.object);
   }
 
   chainLength(process: VmProcess, address: number): number {
-    const entry = (process as FreebsdProcess).map.lookup(Math.floor(address / PAGE_SIZE));
+    checkWhole('address', address);
+    const entry = this.mine(process).map.lookup(Math.floor(address / PAGE_SIZE));
     return entry === null ? 0 : chainLength(entry.object);
   }
 

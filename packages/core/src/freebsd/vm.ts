@@ -74,6 +74,8 @@ export class Vm {
   readonly freeFaults: Fault[] = [];
   /** Messages that the kernel printed on its console. */
   readonly console: string[] = [];
+  /** Frames in a row that `allocationFails` has refused: waiting for memory does not help against that. */
+  refusals = 0;
   /** For tests: answers true when an allocation of this kind shall fail. */
   allocationFails: ((kind: Allocation) => boolean) | null = null;
 

@@ -15,6 +15,7 @@
  * This is hardware and the bookkeeping that any pmap needs. Which protection a kernel enters, what it does with the bits that
  * it takes away, and when, is the `pmap.ts` of its room.
  */
+import { int32Column } from './columns.js';
 import { growFloat64, growInt32 } from './grow.js';
 import { MAX_ASN } from './tlb.js';
 
@@ -35,11 +36,12 @@ export const PTE_FRAME_SHIFT = 8;
 export const LEAF_PAGES = 512;
 const LEAF_SHIFT = 9;
 const INDEX_MASK = LEAF_PAGES - 1;
-/** A page number times these is, truncated, its region of 2 MiB and its place in the root: both fit an int32, which a page number does not. */
-const REGION_SCALE = 1 / LEAF_PAGES;
+/** A page number times this is, truncated, its place in the root: that fits an int32, which a page number does not. */
 const ROOT_SCALE = 1 / 2 ** 27;
 /** "No slot" and "end of list". */
 export const NO_SLOT = -1;
+/** A first page so low that no page is in its region. */
+const NO_REGION = -LEAF_PAGES;
 
 /** One address space: the root of its tables and its number in the translation buffers. */
 export class Pmap {
@@ -51,9 +53,9 @@ export class Pmap {
   /** Address-space number, valid while `asnGeneration` is the tables' own. */
   asn = 0;
   asnGeneration = 0;
-  /** The leaf used last, and the region that it serves. */
+  /** The leaf used last, and the first page of the region that it serves; NO_REGION when there is none. */
   cachedLeaf = 0;
-  cachedRegion = -1;
+  cachedFirst = NO_REGION;
 
   constructor(
     /** Index in `PageTables.pmaps`. */
@@ -62,9 +64,9 @@ export class Pmap {
 }
 
 export class PageTables {
-  pte = new Int32Array(LEAF_PAGES * 16);
-  pvNext = new Int32Array(LEAF_PAGES * 16);
-  pvPrev = new Int32Array(LEAF_PAGES * 16);
+  pte = int32Column(LEAF_PAGES * 16);
+  pvNext = int32Column(LEAF_PAGES * 16);
+  pvPrev = int32Column(LEAF_PAGES * 16);
   /** Per leaf: first page, owner, valid translations. Leaf 0 is never used, so that 0 can mean "none". */
   leafBase = new Float64Array(16);
   leafPmap = new Int32Array(16);
@@ -72,7 +74,7 @@ export class PageTables {
   private leaves = 1;
   private readonly freeLeaves: number[] = [];
   /** Interior nodes of 512 children each; node 0 is never used. */
-  private nodes = new Int32Array(LEAF_PAGES * 8);
+  private nodes = int32Column(LEAF_PAGES * 8);
   private nodeCount = new Int32Array(8);
   private nodesUsed = 1;
   private readonly freeNodes: number[] = [];
@@ -93,8 +95,8 @@ export class PageTables {
     frames: number,
     private readonly shootdown: { page(asn: number, vpn: number): void; all(): void },
   ) {
-    this.pvHead = new Int32Array(frames).fill(NO_SLOT);
-    this.pvTail = new Int32Array(frames).fill(NO_SLOT);
+    this.pvHead = int32Column(frames).fill(NO_SLOT);
+    this.pvTail = int32Column(frames).fill(NO_SLOT);
   }
 
   createPmap(): Pmap {
@@ -136,8 +138,12 @@ export class PageTables {
 
   /** The leaf that serves `vpn`, or 0. */
   leafOf(pmap: Pmap, vpn: number): number {
-    const region = (vpn * REGION_SCALE) | 0;
-    if (region === pmap.cachedRegion) return pmap.cachedLeaf;
+    // Nearly always the leaf of the last time. A subtraction tells, without making a region number of the page number.
+    const index = vpn - pmap.cachedFirst;
+    return index >= 0 && index < LEAF_PAGES ? pmap.cachedLeaf : this.findLeaf(pmap, vpn);
+  }
+
+  private findLeaf(pmap: Pmap, vpn: number): number {
     const nodes = this.nodes;
     const second = nodes[(pmap.root << LEAF_SHIFT) + ((vpn * ROOT_SCALE) | 0)] as number;
     if (second === 0) return 0;
@@ -145,7 +151,7 @@ export class PageTables {
     if (third === 0) return 0;
     const leaf = nodes[(third << LEAF_SHIFT) + ((vpn >>> 9) & INDEX_MASK)] as number;
     if (leaf !== 0) {
-      pmap.cachedRegion = region;
+      pmap.cachedFirst = vpn - (vpn & INDEX_MASK);
       pmap.cachedLeaf = leaf;
     }
     return leaf;
@@ -176,7 +182,7 @@ export class PageTables {
     let vpn = from;
     while (vpn < to) {
       const leaf = this.leafOf(pmap, vpn);
-      const regionEnd = (((vpn * REGION_SCALE) | 0) + 1) * LEAF_PAGES;
+      const regionEnd = vpn - (vpn & INDEX_MASK) + LEAF_PAGES;
       if (leaf === 0) {
         vpn = this.nextRegion(pmap, vpn, regionEnd);
         continue;
@@ -292,7 +298,7 @@ export class PageTables {
     const leaf = this.newLeaf();
     this.nodes[(third << LEAF_SHIFT) + ((vpn >>> 9) & INDEX_MASK)] = leaf;
     this.nodeCount[third] = (this.nodeCount[third] as number) + 1;
-    this.leafBase[leaf] = ((vpn * REGION_SCALE) | 0) * LEAF_PAGES;
+    this.leafBase[leaf] = vpn - (vpn & INDEX_MASK);
     this.leafPmap[leaf] = pmap.id;
     return leaf;
   }
@@ -350,7 +356,7 @@ export class PageTables {
     const third = this.nodes[secondIndex] as number;
     this.nodes[(third << LEAF_SHIFT) + ((vpn >>> 9) & INDEX_MASK)] = 0;
     this.freeLeaves.push(leaf);
-    pmap.cachedRegion = -1;
+    pmap.cachedFirst = NO_REGION;
     if (this.dropChild(third)) return;
     this.nodes[secondIndex] = 0;
     this.freeNode(third);

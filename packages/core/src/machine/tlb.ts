@@ -14,6 +14,7 @@
  *     slot = (kind << TLB_SHIFT) | (vpn & TLB_MASK)
  *     hit  = tags[slot] === tlbTag(asn, vpn)      then frames[slot] is the frame
  */
+import { int32Column } from './columns.js';
 import type { Access } from './units.js';
 
 /** log2 of the entries of one part. 4096 reach 16 MiB, and a miss rate of 0.07 % on the recorded `ls`. */
@@ -35,8 +36,8 @@ export function tlbTag(asn: number, vpn: number): number {
 }
 
 export class Tlb {
-  readonly tags = new Int32Array(PARTS * TLB_ENTRIES);
-  readonly frames = new Int32Array(PARTS * TLB_ENTRIES);
+  readonly tags = int32Column(PARTS * TLB_ENTRIES);
+  readonly frames = int32Column(PARTS * TLB_ENTRIES);
 
   /** Frame of a page, or -1 on a miss. */
   lookup(asn: number, vpn: number, access: Access): number {

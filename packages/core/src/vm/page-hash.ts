@@ -4,6 +4,7 @@
  * A chained hash whose chains run through a column over frame numbers, so that it allocates nothing and a miss in a shadow chain
  * costs a few nanoseconds a level. Objects are known by number; a number above 0 means that the frame is in the table.
  */
+import { float64Column, int32Column } from '../machine/columns.js';
 
 const NONE = -1;
 /** Knuth's multiplicative constant: neighbouring objects land far apart, neighbouring pages side by side. */
@@ -19,12 +20,12 @@ export class PageHash {
   private readonly mask: number;
 
   constructor(frames: number) {
-    this.object = new Int32Array(frames);
-    this.pindex = new Float64Array(frames);
-    this.next = new Int32Array(frames);
+    this.object = int32Column(frames);
+    this.pindex = float64Column(frames);
+    this.next = int32Column(frames);
     const buckets = 1 << (31 - Math.clz32(Math.max(frames, 16)));
     this.mask = buckets - 1;
-    this.heads = new Int32Array(buckets).fill(NONE);
+    this.heads = int32Column(buckets).fill(NONE);
   }
 
   /** The frame that holds the page, or -1. */

@@ -3,6 +3,7 @@
  *
  * Each queue has a sentinel behind the last frame, so that an insertion or removal is four stores and no test.
  */
+import { int32Column, uint8Column } from '../machine/columns.js';
 
 /** Queue 0 is no queue. */
 export const PQ_NONE = 0;
@@ -19,9 +20,9 @@ export class PageQueues {
   /** @param queues number of queues, PQ_NONE included */
   constructor(frames: number, queues: number) {
     this.frames = frames;
-    this.queue = new Uint8Array(frames);
-    this.next = new Int32Array(frames + queues);
-    this.prev = new Int32Array(frames + queues);
+    this.queue = uint8Column(frames);
+    this.next = int32Column(frames + queues);
+    this.prev = int32Column(frames + queues);
     this.count = new Int32Array(queues);
     for (let q = 0; q < queues; q++) {
       this.next[frames + q] = frames + q;

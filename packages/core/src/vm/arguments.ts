@@ -1,0 +1,106 @@
+/**
+ * The arguments of the contract, checked where they come in.
+ *
+ * What a kernel would refuse by an errno (an unaligned address, a range beyond user space, protection bits that it does not know) is
+ * left to the kernel. What no program could hand to a kernel at all is a mistake of the caller and is thrown, naming the argument: a
+ * TypeError for a thing of the wrong kind, a RangeError for a number or word that cannot be. Nothing has happened to the
+ * machine then.
+ */
+import type { BackingStore } from '../machine/store.js';
+import { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, type Access } from '../machine/units.js';
+import type { MapRequest, SystemOptions } from './system.js';
+
+/** Page numbers have 35 bits: what lies above can be named, but nothing can be mapped there. */
+export const PAGE_NUMBERS = 2 ** 35;
+/** Swap areas go up to this many pages (256 GiB). */
+const MAX_SWAP_PAGES = 2 ** 26;
+
+/** A value as a message shows it. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return `'${value}'`;
+  if (typeof value === 'object' && value !== null) return 'an object';
+  return typeof value === 'function' ? 'a function' : String(value);
+}
+
+/** A whole number, 0 or more. Addresses beyond 2^53 are whole enough: they exist, and no kernel maps anything there. */
+export function checkWhole(name: string, value: unknown, most = Number.MAX_VALUE): void {
+  if (typeof value !== 'number') throw new TypeError(`${name} must be a number, not ${shown(value)}`);
+  if (!Number.isInteger(value) || value < 0 || value > most) {
+    const limit = most === Number.MAX_VALUE ? '' : ` and at most ${most}`;
+    throw new RangeError(`${name} must be a whole number, 0 or more${limit}, not ${value}`);
+  }
+}
+
+/** Address and length of a range, in bytes. */
+export function checkRange(address: unknown, length: unknown): void {
+  checkWhole('address', address);
+  checkWhole('length', length);
+}
+
+export function checkName(value: unknown): void {
+  if (typeof value !== 'string') throw new TypeError(`name must be a string, not ${shown(value)}`);
+}
+
+/** One of a few words. */
+export function checkWord(name: string, value: unknown, words: readonly string[]): void {
+  if (typeof value !== 'string') throw new TypeError(`${name} must be one of ${words.join(' ')}, not ${shown(value)}`);
+  if (!words.includes(value)) throw new RangeError(`${name} must be one of ${words.join(' ')}, not '${value}'`);
+}
+
+export const SHARING_WORDS: readonly string[] = ['private', 'shared'];
+export const ADVICE_WORDS: readonly string[] = ['normal', 'random', 'sequential', 'willneed', 'dontneed', 'free'];
+export const INHERITANCE_WORDS: readonly string[] = ['share', 'copy', 'none'];
+
+/** A page number and a kind of access. Called for every access: three comparisons. */
+export function checkAccess(vpn: number, access: Access): void {
+  if (!(vpn >= 0) || Math.floor(vpn) !== vpn) checkWhole('vpn', vpn);
+  if (access !== ACCESS_READ && access !== ACCESS_WRITE && access !== ACCESS_EXECUTE) {
+    throw new RangeError(`access must be ACCESS_READ, ACCESS_WRITE or ACCESS_EXECUTE, not ${shown(access)}`);
+  }
+}
+
+/** What mmap is asked for; whose file or device it is, the system must see for itself. */
+export function checkMapRequest(request: MapRequest): void {
+  if (typeof request !== 'object' || request === null) {
+    throw new TypeError(`request must be an object, not ${shown(request)}`);
+  }
+  checkRange(request.address, request.length);
+  checkWhole('protection', request.protection);
+  checkWord('sharing', request.sharing, SHARING_WORDS);
+  if (typeof request.fixed !== 'boolean')
+    throw new TypeError(`fixed must be true or false, not ${shown(request.fixed)}`);
+  const { backing } = request;
+  if (typeof backing !== 'object' || backing === null) {
+    throw new TypeError(`backing must be an object, not ${shown(backing)}`);
+  }
+  checkWord('backing.kind', backing.kind, ['anon', 'file', 'device']);
+  if (backing.kind !== 'anon') checkWhole('backing.offset', backing.offset);
+}
+
+const STORE_CALLS = ['size', 'read', 'write', 'truncate', 'sync', 'close'] as const;
+
+export function checkStore(store: BackingStore): void {
+  const lacks =
+    typeof store === 'object' && store !== null ? STORE_CALLS.find((call) => typeof store[call] !== 'function') : '';
+  if (lacks === undefined && typeof store.synchronous === 'boolean') return;
+  throw new TypeError(`store must be a BackingStore, not ${shown(store)}${lacks ? ` without ${lacks}()` : ''}`);
+}
+
+export function checkDevice(name: unknown, pages: unknown, fill: unknown): void {
+  checkName(name);
+  checkWhole('pages', pages);
+  if (pages === 0) throw new RangeError('a device has at least 1 page');
+  if (fill !== undefined && typeof fill !== 'function') {
+    throw new TypeError(`fill must be a function, not ${shown(fill)}`);
+  }
+}
+
+/** The options that are the systems' own; the machine checks the rest. */
+export function checkOptions(options: SystemOptions): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`options must be an object, not ${shown(options)}`);
+  }
+  if (options.swapPages !== undefined) checkWhole('swapPages', options.swapPages, MAX_SWAP_PAGES);
+  if (options.swapStore !== undefined) checkStore(options.swapStore);
+  if (options.defects !== undefined) checkWord('defects', options.defects, ['as-seeded', 'mended']);
+}
