@@ -62,7 +62,9 @@ function list(title, ids, rows, reason) {
 function account({ system, rows, unreachable }, taken) {
   const ids = Object.keys(rows);
   if (unreachable === undefined) {
-    console.log(`${system}: taken ${ids.filter((id) => taken.has(id)).length} of ${ids.length}; its table is not finished, so nothing is asked of it`);
+    console.log(
+      `${system}: taken ${ids.filter((id) => taken.has(id)).length} of ${ids.length}; its table is not finished, so nothing is asked of it`,
+    );
     return true;
   }
   const excused = new Set(Object.keys(unreachable));

@@ -25,9 +25,10 @@ export const KNOWN_DIFFERENCES: Readonly<Partial<Record<SystemName, readonly str
  * @throws RangeError for a system that does not exist or is not finished, and for impossible sizes
  */
 export function bootSystem(name: SystemName, options: SystemOptions = {}): VmSystem {
-  const factory = SYSTEMS[name];
+  // Own names only: every object has a `toString`, which boots nothing.
+  const factory = Object.hasOwn(SYSTEMS, name) ? SYSTEMS[name] : undefined;
   if (factory === undefined) {
-    throw new RangeError(`there is no system '${name}' here; there are: ${Object.keys(SYSTEMS).join(', ')}`);
+    throw new RangeError(`there is no system '${String(name)}' here; there are: ${Object.keys(SYSTEMS).join(', ')}`);
   }
   return factory(options);
 }

@@ -71,20 +71,20 @@ const failedFaults = (r: ReplayResult): number => r.faults - r.minor - r.major;
 /** The counters that say what pagers did. `operations` are reads or writes, whatever they carried. */
 interface PagerCounters {
   readonly operations: readonly string[];
-  readonly files: string;
+  readonly files: readonly string[];
   readonly swap: string;
   readonly pages: string;
 }
 
 const READS: PagerCounters = {
-  operations: ['v_vnodein', 'v_swapin', 'v_pageins', 'pageins'],
-  files: 'v_vnodepgsin',
+  operations: ['v_vnodein', 'v_swapin', 'v_pageins', 'pageins', 'vnode_reads'],
+  files: ['v_vnodepgsin', 'vnode_pages_read'],
   swap: 'v_swappgsin',
   pages: 'v_pgpgin',
 };
 const WRITES: PagerCounters = {
-  operations: ['v_vnodeout', 'v_swapout', 'v_pageouts', 'pdpageouts'],
-  files: 'v_vnodepgsout',
+  operations: ['v_vnodeout', 'v_swapout', 'v_pageouts', 'pdpageouts', 'vnode_writes'],
+  files: ['v_vnodepgsout', 'vnode_pages_written'],
   swap: 'v_swappgsout',
   pages: 'v_pgpgout',
 };
@@ -96,7 +96,7 @@ function pagingRows(results: readonly ReplayResult[]): Row[] {
   const rows = (what: string, way: string, counters: PagerCounters): Row[] => [
     ...row(results, 0, `page-${what}s`, `requests to pagers to ${way}`, (r) => sum(r, counters.operations)),
     ...row(results, 1, 'pages', 'pages that they moved', one(counters.pages)),
-    ...row(results, 1, what === 'in' ? 'pages from files' : 'pages to files', '', one(counters.files)),
+    ...row(results, 1, what === 'in' ? 'pages from files' : 'pages to files', '', (r) => sum(r, counters.files)),
     ...row(results, 1, what === 'in' ? 'pages from swap' : 'pages to swap', '', one(counters.swap)),
   ];
   return [...rows('in', 'read', READS), ...rows('out', 'write', WRITES)];

@@ -63,8 +63,72 @@ const FREEBSD_COUNTERS: Readonly<Record<string, string>> = {
   object_bypasses: 'objects passed over by vm_object_collapse',
 };
 
+const DRAGONFLY_COUNTERS: Readonly<Record<string, string>> = {
+  ...FREEBSD_COUNTERS,
+  v_intrans_coll: 'in-transit map entries waited for',
+  v_intrans_wait: 'waits for map entries in transit',
+  prefault_mapped: 'neighbours mapped by the burst',
+  prefault_zeroed: 'neighbours zero-filled by the burst',
+};
+
+const CSRG_COUNTERS: Readonly<Record<string, string>> = {
+  v_vm_faults: 'address memory faults',
+  v_cow_faults: 'copy-on-write faults',
+  v_zfod: 'pages zero-filled on demand',
+  v_pageins: 'pages read by pagers',
+  v_pageouts: 'pages written by the page daemon',
+  v_reactivated: 'inactive pages taken back into use',
+  v_lookups: 'look-ups in the object cache',
+  v_hits: 'of these, objects found',
+  v_scan: 'pages looked at by the page daemon',
+  v_dfree: 'pages freed by the page daemon',
+  v_pfree: 'pages freed by exiting processes',
+  v_forks: 'fork calls',
+  object_collapses: 'objects joined with the one they shadow',
+  object_bypasses: 'objects passed over by vm_object_collapse',
+};
+
+/** As `vmstat -s` of NetBSD has them; the vnode counters are ours. */
+const NETBSD_COUNTERS: Readonly<Record<string, string>> = {
+  faults: 'total faults taken',
+  fltamcopy: 'amap copy faults',
+  fltanget: 'anon page faults',
+  fltanretry: 'anon retry faults',
+  fltnamap: 'neighbour anon pages mapped',
+  fltnomap: 'neighbour object pages mapped',
+  fltlget: 'locked pager gets',
+  fltget: 'unlocked pager gets',
+  flt_anon: 'anon faults (case 1A)',
+  flt_acow: 'anon copy-on-write faults (case 1B)',
+  flt_obj: 'object faults (case 2A)',
+  flt_prcopy: 'promote copy faults (case 2B)',
+  flt_przero: 'promote zero fill faults (case 2B)',
+  fltnoram: 'faults with no memory',
+  fltnoanon: 'faults with no anons',
+  fltpgwait: 'faults that had to wait on pages',
+  fltpgrele: 'faults that found a released page',
+  pageins: 'pages read from swap',
+  pdpageouts: 'page-out requests',
+  pgswapout: 'pages written to swap',
+  pdwoke: 'page daemon wake-ups',
+  pdrevs: 'revolutions of the clock hand',
+  pdscans: 'pages looked at by the page daemon',
+  pdfreed: 'pages freed by the page daemon',
+  pdreact: 'pages reactivated by the page daemon',
+  pddeact: 'pages deactivated',
+  vnode_reads: 'file reads',
+  vnode_pages_read: 'pages read from files',
+  vnode_writes: 'file writes',
+  vnode_pages_written: 'pages written to files',
+  ra_issued: 'read-aheads begun',
+  forks: 'fork calls',
+};
+
 const COUNTER_WORDS: Readonly<Partial<Record<string, Readonly<Record<string, string>>>>> = {
+  csrg: CSRG_COUNTERS,
   freebsd: FREEBSD_COUNTERS,
+  dragonfly: DRAGONFLY_COUNTERS,
+  netbsd: NETBSD_COUNTERS,
 };
 
 /** What a counter of a system counts; empty where there are no words for it yet. */

@@ -116,8 +116,8 @@ const TELLING: Readonly<Record<SystemName, TellingCounters>> = {
 };
 
 /** Counters of pages (not of operations) that pagers moved. */
-const PAGE_INS = ['v_pgpgin', 'v_vnodepgsin', 'v_swappgsin'];
-const PAGE_OUTS = ['v_pgpgout', 'v_vnodepgsout', 'v_swappgsout'];
+const PAGE_INS = ['v_pgpgin', 'v_vnodepgsin', 'v_swappgsin', 'vnode_pages_read', 'pageins'];
+const PAGE_OUTS = ['v_pgpgout', 'v_vnodepgsout', 'v_swappgsout', 'vnode_pages_written', 'pgswapout'];
 const FAILED_KEPT = 10;
 
 export class Account {

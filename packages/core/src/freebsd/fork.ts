@@ -16,6 +16,7 @@ import {
   MAP_ENTRY_NEEDS_COPY,
   MAP_ENTRY_NEEDS_WAKEUP,
   MAP_ENTRY_USER_WIRED,
+  VM_INHERIT_COPY,
   VM_INHERIT_NONE,
   VM_INHERIT_SHARE,
 } from './map-entry.js';
@@ -40,21 +41,37 @@ import type { Vm } from './vm.js';
 
 /**
  * Fills the child's empty map from the parent's. The child's entries are unwired. Answers false, mended only, where there was no memory for
- * the copy of a wired range: the child then has what was made so far.
+ * the copy of a wired range: the parent is then as before, and the child has what was made so far.
  */
 export function* forkMap(vm: Vm, thread: Thread, parent: VmMap, child: VmMap): Task<boolean> {
   yield* lockMap(parent, thread);
   child.timestamp = 1;
+  // Mended, what can fail goes first, before anything of the parent's has become copy-on-write.
+  const passes = vm.mended ? [copiedNow, (entry: MapEntry) => !copiedNow(entry)] : [() => true];
+  let enough = true;
+  for (const pass of passes) enough = enough && (yield* forkEntries(vm, thread, parent, child, pass));
+  unlockMapWrite(parent, thread);
+  return enough;
+}
+
+/** Whether a fork must copy the pages of the entry at once. */
+function copiedNow(entry: MapEntry): boolean {
+  return entry.inheritance === VM_INHERIT_COPY && entry.wiredCount !== 0;
+}
+
+function* forkEntries(
+  vm: Vm,
+  thread: Thread,
+  parent: VmMap,
+  child: VmMap,
+  wanted: (entry: MapEntry) => boolean,
+): Task<boolean> {
   for (let entry = parent.header.next; !parent.isHead(entry); entry = entry.next) {
     if ((entry.eflags & MAP_ENTRY_IS_SUB_MAP) !== 0) vm.panic('vm_map_fork: encountered a submap');
-    if (entry.inheritance === VM_INHERIT_NONE) continue;
+    if (entry.inheritance === VM_INHERIT_NONE || !wanted(entry)) continue;
     if (entry.inheritance === VM_INHERIT_SHARE) yield* shareEntry(vm, thread, parent, child, entry);
-    else if (!(yield* copyEntry(vm, thread, parent, child, entry))) {
-      unlockMapWrite(parent, thread);
-      return false;
-    }
+    else if (!(yield* copyEntry(vm, thread, parent, child, entry))) return false;
   }
-  unlockMapWrite(parent, thread);
   return true;
 }
 

@@ -95,10 +95,23 @@ export function checkDevice(name: unknown, pages: unknown, fill: unknown): void 
   }
 }
 
+/** Browsers have the class only on pages that may use it. */
+function isSharedBuffer(value: unknown): boolean {
+  return typeof SharedArrayBuffer !== 'undefined' && value instanceof SharedArrayBuffer;
+}
+
 /** The options that are the systems' own; the machine checks the rest. */
 export function checkOptions(options: SystemOptions): void {
   if (typeof options !== 'object' || options === null) {
     throw new TypeError(`options must be an object, not ${shown(options)}`);
+  }
+  const { contents, costs } = options;
+  const buffer = contents instanceof ArrayBuffer || isSharedBuffer(contents);
+  if (contents !== undefined && typeof contents !== 'boolean' && !buffer) {
+    throw new TypeError(`contents must be true, false or a buffer, not ${shown(contents)}`);
+  }
+  if (costs !== undefined && (typeof costs !== 'object' || costs === null)) {
+    throw new TypeError(`costs must be an object, not ${shown(costs)}`);
   }
   if (options.swapPages !== undefined) checkWhole('swapPages', options.swapPages, MAX_SWAP_PAGES);
   if (options.swapStore !== undefined) checkStore(options.swapStore);
