@@ -10,7 +10,7 @@ import { PROT_READ, PROT_WRITE } from '../vm/prot.js';
 import { EFAULT, EIO } from './codes.js';
 import { faultTask } from './fault-pool.js';
 import { FAULT_NORMAL } from './fault-state.js';
-import { loanToProcess } from './own-commands.js';
+import { loanToProcess, orderSwapErrors } from './own-commands.js';
 import { PG_BUSY, PG_RELEASED, pageHas, pageSet } from './page.js';
 import { pageoutPages } from './pdaemon.js';
 import type { NetbsdProcess } from './process.js';
@@ -135,6 +135,25 @@ describe('when the swap disk fails', () => {
     expect(fault.branches).toEqual(expect.arrayContaining(['F21', 'F22', 'F27', 'F83']));
     expect([vm.liveAnons, vm.swap.bad, vm.swap.inUse, vm.pages.free]).toEqual([0, 1, 1, 64]);
     system.check();
+  });
+
+  it('only for now, and the range has gone meanwhile: mended, the slot is given back, not lost', () => {
+    for (const [defects, bad] of [
+      ['as-seeded', 1],
+      ['mended', 0],
+    ] as const) {
+      const { system, a } = swapped({ defects });
+      const { vm } = system;
+      orderSwapErrors(vm, 1, true);
+      const fault = new SteppedFault(system, a, BASE, PROT_READ).run('lockAgain');
+      system.unmap(a, ADDRESS, PAGE_SIZE);
+      fault.run();
+      expect(fault.branches.slice(-2)).toEqual(['F27', 'F82']);
+      vm.kernel.wakeup(vm.lbolt);
+      expect(fault.end()).toBe(EFAULT);
+      expect([vm.liveAnons, vm.swap.bad, vm.swap.inUse, vm.swap.only]).toEqual([0, bad, bad, bad]);
+      system.check();
+    }
   });
 
   it('and the map has changed: the error is the answer all the same, for ever', () => {
