@@ -9,7 +9,7 @@
  */
 import { amapLookup } from './amap.js';
 import type { Anon } from './anon.js';
-import { anonLockLoanPage, anonRelease } from './anon.js';
+import { anonDropSwap, anonLockLoanPage, anonRelease } from './anon.js';
 import { EAGAIN, ENOMEM, ERESTART } from './codes.js';
 import { LOOKUP_BLOCKED, LOOKUP_OK, relock, stepTask, unlockAll, waitForRam } from './fault-lock.js';
 import type { Fault, FaultStage } from './fault-state.js';
@@ -180,6 +180,8 @@ function released(f: Fault, anon: Anon): FaultStage | null {
     branch(f, 'F26');
     unlockAll(f, f.amap, null);
   }
+  // What was read has been taken off the count of pages that are only on swap: without this it would be once more.
+  if (f.error === 0) anonDropSwap(f.vm, anon);
   anonRelease(f.vm, anon);
   if (f.error !== 0) {
     branch(f, 'F27');
