@@ -18,7 +18,7 @@ const ONE_PAGE = {
 const ROUNDS = {
   fork(space, pages) {
     const parent = space.process(pages);
-    space.store(parent, pages, 1);
+    space.store(parent, pages);
     let child;
     const ns = each(pages, () => {
       child = space.system.fork(parent, 'child');
@@ -30,7 +30,7 @@ const ROUNDS = {
 
   unmap(space, pages) {
     const process = space.process(pages);
-    space.store(process, pages, 1);
+    space.store(process, pages);
     const ns = each(pages, () => space.system.unmap(process, FIRST_PAGE * PAGE, pages * PAGE));
     space.system.exit(process);
     return ns;

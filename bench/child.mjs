@@ -27,5 +27,7 @@ for (const yardstick of line.beside) {
   else if (host !== null) wanted[yardstick.name] = () => host.round(yardstick.host, pages, yardstick.faults);
 }
 await warmUp(all.ours, quick ? 0 : WARM_UP_MILLISECONDS);
-console.log(JSON.stringify(await alternate(Number(rounds), wanted)));
+const figures = await alternate(Number(rounds), wanted);
+// Of the last round; all are alike.
+console.log(JSON.stringify({ figures, faults: all.faults?.() }));
 host?.end();

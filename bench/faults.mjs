@@ -1,5 +1,5 @@
 /*
- * Lines of one fault a page. Each round makes what it needs afresh, and times nothing but the accesses.
+ * Lines of faults. Each round makes what it needs afresh, and times nothing but the accesses: one a page, and on most kernels a fault for each.
  */
 import { MemoryStore } from '@faultline/core';
 import { MACHINE_PAGES } from './lines.mjs';
@@ -13,16 +13,16 @@ const SPARSE = 16;
 const ROUNDS = {
   'zero-fill'(space, pages) {
     const process = space.process(pages);
-    const ns = each(pages, () => space.store(process, pages, 1));
+    const ns = each(pages, () => space.store(process, pages));
     space.system.exit(process);
     return ns;
   },
 
   cow(space, pages) {
     const parent = space.process(pages);
-    space.store(parent, pages, 1);
+    space.store(parent, pages);
     const child = space.system.fork(parent, 'child');
-    const ns = each(pages, () => space.store(child, pages, 1));
+    const ns = each(pages, () => space.store(child, pages));
     space.system.exit(child);
     space.system.exit(parent);
     return ns;
@@ -30,9 +30,9 @@ const ROUNDS = {
 
   reuse(space, pages) {
     const parent = space.process(pages);
-    space.store(parent, pages, 1);
+    space.store(parent, pages);
     space.system.exit(space.system.fork(parent, 'child'));
-    const ns = each(pages, () => space.store(parent, pages, 1));
+    const ns = each(pages, () => space.store(parent, pages));
     space.system.exit(parent);
     return ns;
   },
@@ -41,7 +41,7 @@ const ROUNDS = {
     space.file ??= sparseFile(space, pages);
     const process = space.system.spawn('bench');
     space.map(process, { kind: 'file', file: space.file, offset: 0 }, pages * SPARSE);
-    const ns = each(pages, () => space.load(process, pages, SPARSE, 1));
+    const ns = each(pages, () => space.load(process, pages, SPARSE));
     space.system.exit(process);
     return ns;
   },
@@ -55,7 +55,7 @@ function sparseFile(space, pages) {
   space.map(reader, { kind: 'file', file, offset: 0 }, pages * SPARSE);
   // Random access: a fault reads the page that it wants and no other.
   system.advise(reader, FIRST_PAGE * PAGE, pages * SPARSE * PAGE, 'random');
-  space.load(reader, pages, SPARSE, 1);
+  space.load(reader, pages, SPARSE);
   system.exit(reader);
   return file;
 }
@@ -67,5 +67,6 @@ export function sides(line, system, pages) {
     ours: () => round(space, pages),
     fill: () => each(pages, () => space.fill(pages)),
     copy: () => each(pages, () => space.copy(pages)),
+    faults: () => space.faults,
   };
 }

@@ -5,24 +5,25 @@ import { median } from './rounds.mjs';
 
 /**
  * The result of a line on a system.
- * @param figures by side, the figures of all rounds; a yardstick that could not be measured is missing
+ * @param {{ figures: Record<string, number[]>, faults?: number }} measured what child.mjs prints: by side, the figures of all
+ *   rounds, without the yardsticks that could not be measured; and faults a page, where the line is about faults
  * @param judged whether targets apply: a quick run's figures are not worth it
  */
-export function judge(line, system, figures, judged) {
+export function judge(line, system, { figures, faults }, judged) {
   const ours = median(figures.ours);
   const { name, what, unit = 'ns', most, goal } = line;
-  const result = { name, what, system, unit, ours, least: Math.min(...figures.ours), rounds: figures.ours.length };
-  if (most !== undefined) Object.assign(result, { most, met: judged ? ours <= most : undefined });
-  if (goal !== undefined) Object.assign(result, { goal });
-  result.beside = line.beside
+  const beside = line.beside
     .filter((yardstick) => yardstick.name in figures)
     .map((yardstick) => {
       const value = median(figures[yardstick.name]);
       const ratio = ours / value;
+      const met = yardstick.most === undefined || !judged ? undefined : ratio <= yardstick.most;
       const { name, what, most, goal } = yardstick;
-      return { name, what, value, ratio, most, goal, met: most === undefined || !judged ? undefined : ratio <= most };
+      return { name, what, value, ratio, most, goal, met };
     });
-  return result;
+  const met = most === undefined || !judged ? undefined : ours <= most;
+  const [least, rounds] = [Math.min(...figures.ours), figures.ours.length];
+  return { name, what, system, unit, ours, least, rounds, faults, most, goal, met, beside };
 }
 
 /** Whether any limit is broken. */
@@ -40,8 +41,8 @@ const limit = (value) => (value === undefined ? '' : `<= ${value}`);
 const verdict = (met) => (met === undefined ? '' : met ? 'pass' : 'MISSED');
 
 function rowsOf(result) {
-  const { name, system, unit, ours } = result;
-  const first = [name, system, number(ours), unit];
+  const { name, system, unit, ours, faults } = result;
+  const first = [name, system, number(ours), unit, faults === undefined ? '' : faults.toFixed(2)];
   const rows = [];
   if (result.most !== undefined || result.beside.length === 0) {
     rows.push([...first, '', '', '', limit(result.most), limit(result.goal), verdict(result.met)]);
@@ -58,11 +59,11 @@ function rowsOf(result) {
     ]);
   }
   // The line itself is told once.
-  return rows.map((row, i) => (i === 0 ? row : ['', '', '', '', ...row.slice(4)]));
+  return rows.map((row, i) => (i === 0 ? row : ['', '', '', '', '', ...row.slice(5)]));
 }
 
-const HEADS = ['line', 'system', 'ours', 'unit', 'beside', 'that', 'ratio', 'target', 'goal', ''];
-const RIGHT = new Set([2, 5, 6]);
+const HEADS = ['line', 'system', 'ours', 'unit', 'faults', 'beside', 'that', 'ratio', 'target', 'goal', ''];
+const RIGHT = new Set([2, 4, 6, 7]);
 
 /** All results as one table of text. */
 export function format(results) {

@@ -76,7 +76,7 @@ export function sides(line, name) {
   const pages = line.name === 'miss' ? MISS_PAGES : HIT_PAGES;
   const space = new Space(name, MACHINE_PAGES);
   const process = space.process(pages);
-  space.store(process, pages, 1);
+  space.store(process, pages);
   const words = new Int32Array(space.bytes.buffer);
   const guest = { system: space.system, process, words };
   const frames = Array.from({ length: pages }, (_, i) => space.system.translate(process, FIRST_PAGE + i, ACCESS_READ));

@@ -57,6 +57,8 @@ export function faultStart(f: Fault): FaultStage | null {
 /** RetryFault: everything from the start, but for what was read already and the wider permission of a wired entry. */
 export function lookup(f: Fault): FaultStage | null {
   f.map = f.originalMap;
+  // As seeded a read of a wired private page asks for writing when it is retried, and is refused (O24).
+  if (f.vm.mended) f.faultType = f.askedType;
   const result = mapLookup(f, f.faultType);
   if (result === LOOKUP_BLOCKED) return lookup;
   if (result !== KERN_SUCCESS) return lookupFailed(f, result);

@@ -4,12 +4,13 @@
  * Every call runs on the calling process's thread. A fault runs its stages directly; everything else is a task.
  */
 import type { Task, Thread } from '../kernel/thread.js';
+import type { Cpu } from '../machine/cpu.js';
 import { Machine } from '../machine/machine.js';
 import { MemoryStore } from '../machine/memory-store.js';
 import type { BackingStore } from '../machine/store.js';
 import type { Tlb } from '../machine/tlb.js';
 import type { Access } from '../machine/units.js';
-import { ACCESS_WRITE, NO_FRAME, PAGE_SIZE, pagesFor } from '../machine/units.js';
+import { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, NO_FRAME, PAGE_SIZE, pagesFor } from '../machine/units.js';
 import {
   ADVICE_WORDS,
   checkAccess,
@@ -78,6 +79,8 @@ export class FreebsdSystem implements VmSystem {
   lastFaultMajor = false;
   onKill: ((process: VmProcess) => void) | null = null;
   readonly machine: Machine;
+  /** The CPU that processes run on. */
+  private readonly cpu: Cpu;
   readonly vm: Vm;
   private nextProcessId = 1;
   private readonly processes: FreebsdProcess[] = [];
@@ -100,6 +103,7 @@ export class FreebsdSystem implements VmSystem {
       ...(options.cpus === undefined ? {} : { cpus: options.cpus }),
       ...(options.costs === undefined ? {} : { costs: options.costs }),
     });
+    this.cpu = this.machine.cpus[0] as Cpu;
     this.vm = new Vm(this.machine, {
       swapPages,
       swapStore: swapStore(options, swapPages),
@@ -114,10 +118,18 @@ export class FreebsdSystem implements VmSystem {
 
   /** The process as this system knows it. Throws for one that has exited, and for what is no process of this machine. */
   private mine(process: VmProcess): FreebsdProcess {
-    const p = process as FreebsdProcess | null | undefined;
-    if (p?.vm !== this.vm) throw new TypeError('process must be a process of this machine');
-    if (!p.alive) throw new RangeError(`process ${p.id} ('${p.name}') has exited`);
-    return p;
+    if (!(process instanceof FreebsdProcess) || process.vm !== this.vm) {
+      throw new TypeError('process must be a process of this machine');
+    }
+    if (!process.alive) throw new RangeError(`process ${process.id} ('${process.name}') has exited`);
+    return process;
+  }
+
+  private checkHandle(backing: Exclude<MapRequest['backing'], { kind: 'anon' }>): void {
+    const handle = backing.kind === 'file' ? backing.file : backing.device;
+    const kind = backing.kind === 'file' ? VnodeHandle : DeviceHandle;
+    if (handle instanceof kind && this.handles.has(handle)) return;
+    throw new TypeError(`backing.${backing.kind} must be a ${backing.kind} of this machine`);
   }
 
   private call<T>(process: FreebsdProcess, task: Task<T>): T {
@@ -177,7 +189,7 @@ export class FreebsdSystem implements VmSystem {
   }
 
   exit(process: VmProcess): void {
-    if ((process as FreebsdProcess | null)?.vm === this.vm && !process.alive) return;
+    if (process instanceof FreebsdProcess && process.vm === this.vm && !process.alive) return;
     const p = this.mine(process);
     this.call(p, exitProcess(this.vm, p));
     this.processes.splice(this.processes.indexOf(p), 1);
@@ -187,9 +199,7 @@ export class FreebsdSystem implements VmSystem {
     const p = this.mine(process);
     checkMapRequest(request);
     const { backing } = request;
-    if (backing.kind !== 'anon' && !this.handles.has(backing.kind === 'file' ? backing.file : backing.device)) {
-      throw new TypeError(`backing.${backing.kind} must be a ${backing.kind} of this machine`);
-    }
+    if (backing.kind !== 'anon') this.checkHandle(backing);
     return this.call(p, sysMmap(this.vm, p, request));
   }
 
@@ -229,7 +239,7 @@ export class FreebsdSystem implements VmSystem {
   }
 
   get tlb(): Tlb {
-    return (this.machine.cpus[0] as { tlb: Tlb }).tlb;
+    return this.cpu.tlb;
   }
 
   addressSpaceNumber(process: VmProcess): number {
@@ -237,10 +247,14 @@ export class FreebsdSystem implements VmSystem {
   }
 
   translate(process: VmProcess, vpn: number, access: Access): number {
-    const { pmap } = this.mine(process).map;
+    const p = process as FreebsdProcess | null | undefined;
+    // The way of every access. What is wrong with one that does not come through here is found out below.
+    const page = typeof vpn === 'number' && vpn < PAGE_NUMBERS && Math.floor(vpn) === vpn && vpn >= 0;
+    const kind = access === ACCESS_READ || access === ACCESS_WRITE || access === ACCESS_EXECUTE;
+    if (page && kind && p?.vm === this.vm && p.alive) return this.cpu.translate(p.map.pmap, vpn, access);
+    this.mine(process);
     checkAccess(vpn, access);
-    if (vpn >= PAGE_NUMBERS) return NO_FRAME;
-    return (this.machine.cpus[0] as Machine['cpus'][number]).translate(pmap, vpn, access);
+    return NO_FRAME;
   }
 
   fault(process: VmProcess, vpn: number, access: Access): number {
@@ -285,7 +299,7 @@ export class FreebsdSystem implements VmSystem {
   }
 
   frameBytes(frame: number): Uint8Array | null {
-    if (!(frame >= 0 && frame < this.machine.memory.frames)) checkWhole('frame', frame, this.machine.memory.frames - 1);
+    checkWhole('frame', frame, this.machine.memory.frames - 1);
     return this.machine.memory.frameBytes(frame);
   }
 

@@ -51,9 +51,9 @@ export const SHARING_WORDS: readonly string[] = ['private', 'shared'];
 export const ADVICE_WORDS: readonly string[] = ['normal', 'random', 'sequential', 'willneed', 'dontneed', 'free'];
 export const INHERITANCE_WORDS: readonly string[] = ['share', 'copy', 'none'];
 
-/** A page number and a kind of access. Called for every access: three comparisons. */
+/** A page number and a kind of access. */
 export function checkAccess(vpn: number, access: Access): void {
-  if (!(vpn >= 0) || Math.floor(vpn) !== vpn) checkWhole('vpn', vpn);
+  if (typeof vpn !== 'number' || !(vpn >= 0) || Math.floor(vpn) !== vpn) checkWhole('vpn', vpn);
   if (access !== ACCESS_READ && access !== ACCESS_WRITE && access !== ACCESS_EXECUTE) {
     throw new RangeError(`access must be ACCESS_READ, ACCESS_WRITE or ACCESS_EXECUTE, not ${shown(access)}`);
   }
@@ -112,6 +112,12 @@ export function checkOptions(options: SystemOptions): void {
   }
   if (costs !== undefined && (typeof costs !== 'object' || costs === null)) {
     throw new TypeError(`costs must be an object, not ${shown(costs)}`);
+  }
+  for (const name of ['memoryPages', 'devicePages', 'cpus'] as const) {
+    const value = options[name];
+    if (value !== undefined && typeof value !== 'number') {
+      throw new TypeError(`${name} must be a number, not ${shown(value)}`);
+    }
   }
   if (options.swapPages !== undefined) checkWhole('swapPages', options.swapPages, MAX_SWAP_PAGES);
   if (options.swapStore !== undefined) checkStore(options.swapStore);

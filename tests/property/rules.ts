@@ -1,0 +1,111 @@
+/**
+ * What differs between the systems as far as the reference model has to know, a row each.
+ *
+ * A system that can be started (in `SYSTEMS`) and has neither a row here nor a line in `WITHOUT_RULES` fails a test: its author reads its
+ * memory calls, writes the row, and the random programs, scenarios and hostile calls run on it from then on.
+ */
+import type { FreebsdSystem, SystemName, VmSystem } from '@faultline/core';
+import { PAGE_SIZE, PROT_READ, PROT_WRITE, SYSTEMS } from '@faultline/core';
+import type { Model, ModelProcess, Outcome, Place, Trouble } from './model.js';
+import { placesIn } from './model.js';
+import type { Operation } from './program.js';
+
+export interface Rules {
+  /** What an access can come to, by the handler's code. `shortage`: dropped for want of memory. */
+  readonly codes: Readonly<Record<string, Outcome | Trouble>>;
+  /** First page that mmap tries without a wish. */
+  readonly mmapBase: number;
+  /** Whether a store to a wired private page can be refused when it would have to be copied. */
+  readonly wiredCopyOnWriteRefuses: boolean;
+  /** Pages that may be wired on a machine of so many. */
+  wireLimit(memoryPages: number): number;
+  /** The documented defect that this operation would meet on a kernel as seeded, or null. */
+  seededDefect(operation: Operation, process: ModelProcess): string | null;
+  /** What a machine without processes still holds that it should not, or null. */
+  leak(system: VmSystem, asSeeded: boolean): string | null;
+}
+
+function anyPlace(
+  process: ModelProcess,
+  operation: { readonly address: number; readonly length: number },
+  wrong: (place: Place) => boolean,
+): boolean {
+  const start = Math.floor(operation.address / PAGE_SIZE);
+  const end = Math.ceil((operation.address + operation.length) / PAGE_SIZE);
+  return placesIn(process, { start, end }).some(([, place]) => wrong(place));
+}
+
+function wouldBeCopied({ prot, content }: Place): boolean {
+  return (prot & PROT_WRITE) !== 0 && content !== null && content.own === null && content.base !== null;
+}
+
+/** A copy-on-write page that a fork would share: a later copy is not seen by who has read the page already. */
+function sharedUncopied({ inherit, content, cow }: Place): boolean {
+  return inherit === 'share' && cow && content !== null && (content.own === null || content.loose);
+}
+
+/** The defects of FreeBSD's CAVEATS.md that show in results: O2, O5, O6, O7, O13, O17 to O23. */
+function freebsdDefect(operation: Operation, process: ModelProcess): string | null {
+  switch (operation.op) {
+    case 'map':
+      return operation.address < 4 * PAGE_SIZE ? 'O17' : null;
+    case 'wire':
+      if (anyPlace(process, operation, ({ prot }) => (prot & PROT_READ) === 0)) return 'O2';
+      return anyPlace(process, operation, wouldBeCopied) ? 'O18' : null;
+    case 'protect':
+      return anyPlace(process, operation, ({ wired }) => wired) ? 'O6 O7 O13' : null;
+    case 'fork': {
+      const copied = [...process.places.values()].some(({ wired, inherit }) => wired && inherit === 'copy');
+      if (copied) return 'O5 O23';
+      return [...process.places.values()].some(sharedUncopied) ? 'O19' : null;
+    }
+    default:
+      return null;
+  }
+}
+
+/** Frames must be free, cached, or a file's; swap must be free. */
+function freebsdLeak(system: VmSystem, asSeeded: boolean): string | null {
+  const { vm } = system as FreebsdSystem;
+  const { swapArea } = vm;
+  if (swapArea.freeBlocks !== swapArea.blocks) return `${swapArea.blocks - swapArea.freeBlocks} swap blocks`;
+  if (vm.wiredPages !== 0 && !asSeeded) return `${vm.wiredPages} wired pages`;
+  const anonymous = vm.objects.filter((object) => object?.anonymous === true);
+  if (anonymous.length > 0) return `${anonymous.length} anonymous objects`;
+  const counted = system.queues().reduce((sum, { pages }) => sum + pages, 0);
+  const { poolFrames } = vm.machine.memory;
+  // As seeded a partly valid page of a file can be on no queue (O20), and wired pages without an owner stay (O7).
+  return counted === poolFrames || asSeeded ? null : `${poolFrames - counted} frames that are on no queue`;
+}
+
+export const RULES: Readonly<Partial<Record<SystemName, Rules>>> = {
+  freebsd: {
+    codes: {
+      KERN_SUCCESS: 'ok',
+      KERN_INVALID_ADDRESS: 'missing',
+      KERN_PROTECTION_FAILURE: 'protection',
+      KERN_RESOURCE_SHORTAGE: 'shortage',
+      KERN_FAILURE: 'failure',
+    },
+    mmapBase: 0x800000000 / PAGE_SIZE,
+    wiredCopyOnWriteRefuses: true,
+    wireLimit: (memoryPages) => Math.trunc(memoryPages / 3),
+    seededDefect: freebsdDefect,
+    leak: freebsdLeak,
+  },
+};
+
+/** Systems of `SYSTEMS` that have no row yet, with the reason. Whoever writes the row takes the line out. */
+export const WITHOUT_RULES: Readonly<Partial<Record<SystemName, string>>> = {
+  csrg: 'new: its memory calls are still to be described',
+  dragonfly: 'new: its memory calls are still to be described',
+  netbsd: 'new: its memory calls are still to be described',
+};
+
+/** The systems that random programs run on. */
+export const RULED = (Object.keys(SYSTEMS) as SystemName[]).filter((name) => RULES[name] !== undefined);
+
+/** The operation is left out: as seeded the kernel would do something that its CAVEATS.md describes. */
+export function avoided(model: Model, operation: Operation, process: ModelProcess): boolean {
+  return model.rules.seededDefect(operation, process) !== null;
+}
