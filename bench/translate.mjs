@@ -3,7 +3,7 @@
  *
  * `hit` is what an emulator does that knows the layout of the translation buffer (see the head of core's machine/tlb.ts): it
  * compares the tag and indexes the frame itself. `hit-call` asks `translate` each time. Both load words at random from 64 pages
- * (256 KiB), a million a pass. `miss` goes through more pages, one access each, than the buffer has entries, so that every one of them
+ * (256 KiB), a million a round. `miss` goes through more pages, one access each, than the buffer has entries, so that every one of them
  * misses, is walked and enters the buffer.
  */
 import { ACCESS_READ, TLB_MASK, TLB_TAG_BITS } from '@faultline/core';
@@ -13,12 +13,15 @@ import { FIRST_PAGE, PAGE, Space } from './space.mjs';
 
 const HIT_PAGES = 64;
 const MISS_PAGES = 16384;
-const WORDS = PAGE / 4;
-const LOADS = 1 << 20;
+const WORD_SHIFT = 10;
+const WORDS = 1 << WORD_SHIFT;
+const LOADS = 1 << 16;
+/** Calls of a loop in a round: short ones, so that V8 compiles the loop from its beginning and not from its middle. */
+const PASSES = 16;
 
 /** Byte addresses of words at random in the pages; the same in every run. */
 function randomAddresses(pages) {
-  const addresses = new Uint32Array(LOADS);
+  const addresses = new Int32Array(LOADS);
   let seed = 1;
   for (let i = 0; i < LOADS; i++) {
     seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
@@ -27,24 +30,26 @@ function randomAddresses(pages) {
   return addresses;
 }
 
-/** The frame of each page, in a table as long as the memory: what "untranslated" indexes is the machine's buffer itself. */
+/** The words where they lie in the buffer: no address space at all. */
 function untranslated(words, offsets) {
   let sum = 0;
   for (let i = 0; i < offsets.length; i++) sum = (sum + words[offsets[i] >>> 2]) | 0;
   return sum;
 }
 
+/** As an emulator would have it: what the loop needs is in local variables, since a constant of a module is loaded at each use. */
 function inline(guest, addresses) {
   const { system, process, words } = guest;
   const { tags, frames } = system.tlb;
+  const [mask, shift, inPage] = [TLB_MASK, WORD_SHIFT, WORDS - 1];
   const space = system.addressSpaceNumber(process) << TLB_TAG_BITS;
   let sum = 0;
   for (let i = 0; i < addresses.length; i++) {
     const address = addresses[i];
-    const slot = (address >>> 12) & TLB_MASK;
+    const slot = (address >>> 12) & mask;
     // The tag of a page below 4 GiB: the address-space number, and the bits of the address above those of the slot.
     const frame = tags[slot] === (space | (address >>> 24)) ? frames[slot] : walk(guest, address);
-    sum = (sum + words[frame * WORDS + ((address >>> 2) & (WORDS - 1))]) | 0;
+    sum = (sum + words[(frame << shift) | ((address >>> 2) & inPage)]) | 0;
   }
   return sum;
 }
@@ -58,7 +63,7 @@ function called({ system, process, words }, addresses) {
   for (let i = 0; i < addresses.length; i++) {
     const address = addresses[i];
     const frame = system.translate(process, address >>> 12, ACCESS_READ);
-    sum = (sum + words[frame * WORDS + ((address >>> 2) & (WORDS - 1))]) | 0;
+    sum = (sum + words[(frame << WORD_SHIFT) | ((address >>> 2) & (WORDS - 1))]) | 0;
   }
   return sum;
 }
@@ -81,19 +86,18 @@ export function sides(line, name) {
   const guest = { system: space.system, process, words };
   const frames = Array.from({ length: pages }, (_, i) => space.system.translate(process, FIRST_PAGE + i, ACCESS_READ));
   if (line.name === 'miss') {
-    const offsets = Uint32Array.from(frames, (frame) => frame * PAGE);
-    const passes = LOADS / pages;
+    const offsets = Int32Array.from(frames, (frame) => frame * PAGE);
     return {
-      ours: () => check(passes * pages, () => repeat(passes, () => missed(guest, pages))),
-      load: () => check(passes * pages, () => repeat(passes, () => untranslated(words, offsets))),
+      ours: () => check(PASSES * pages, () => repeat(PASSES, () => missed(guest, pages))),
+      load: () => check(PASSES * pages, () => repeat(PASSES, () => untranslated(words, offsets))),
     };
   }
   const addresses = randomAddresses(pages);
   const offsets = addresses.map((address) => frames[(address >>> 12) - FIRST_PAGE] * PAGE + (address & (PAGE - 1)));
   const load = line.name === 'hit' ? inline : called;
   return {
-    ours: () => check(LOADS, () => load(guest, addresses)),
-    load: () => check(LOADS, () => untranslated(words, offsets)),
+    ours: () => check(PASSES * LOADS, () => repeat(PASSES, () => load(guest, addresses))),
+    load: () => check(PASSES * LOADS, () => repeat(PASSES, () => untranslated(words, offsets))),
   };
 }
 

@@ -1,51 +1,10 @@
 /**
  * Small programs for the tests in which something fails: each is about one thing that a kernel has to let go of when it cannot go on.
  *
- * Pages are counted from the window's first. The machine is the smallest that works, so that a dozen pages more are already too many.
+ * The machine is the smallest that works, so that a dozen pages more are already too many.
  */
-import type { Advice, Inheritance, Prot, Sharing } from '@faultline/core';
-import { PAGE_SIZE } from '@faultline/core';
 import type { Operation, Program } from './program.js';
-import { WINDOW_START } from './program.js';
-
-const at = (page: number, pages: number) => ({
-  address: (WINDOW_START + page) * PAGE_SIZE,
-  length: pages * PAGE_SIZE,
-});
-
-function map(who: number, page: number, pages: number, sharing: Sharing, prot: Prot, file = -1, offset = 0): Operation {
-  const backing = file < 0 ? 'anon' : 'file';
-  const place = { ...at(page, pages), which: Math.max(0, file), offset: offset * PAGE_SIZE, fixed: true };
-  return { op: 'map', who, ...place, backing, sharing, prot };
-}
-const anon = (who: number, page: number, pages: number): Operation => map(who, page, pages, 'private', 3);
-const file = (who: number, page: number, pages: number, sharing: Sharing, offset = 0): Operation =>
-  map(who, page, pages, sharing, 3, 0, offset);
-const device = (who: number, page: number): Operation => ({
-  ...(map(who, page, 4, 'shared', 3) as Extract<Operation, { op: 'map' }>),
-  backing: 'device',
-});
-const touch = (who: number, access: 'read' | 'write', page: number, pages: number, value = 1): Operation => {
-  return { op: 'access', who, address: (WINDOW_START + page) * PAGE_SIZE + 100, pages, access, value };
-};
-const write = (who: number, page: number, pages: number, value: number): Operation =>
-  touch(who, 'write', page, pages, value);
-const read = (who: number, page: number, pages: number): Operation => touch(who, 'read', page, pages);
-const fork = (who: number): Operation => ({ op: 'fork', who });
-const exit = (who: number): Operation => ({ op: 'exit', who });
-const pageout = (pages: number): Operation => ({ op: 'pageout', pages });
-const range = (op: 'unmap' | 'wire' | 'unwire' | 'sync', who: number, page: number, pages: number): Operation => {
-  return { op, who, ...at(page, pages) };
-};
-const protect = (who: number, page: number, pages: number, prot: Prot): Operation => {
-  return { op: 'protect', who, ...at(page, pages), prot };
-};
-const advise = (who: number, page: number, pages: number, advice: Advice): Operation => {
-  return { op: 'advise', who, ...at(page, pages), advice };
-};
-const inherit = (who: number, page: number, pages: number, how: Inheritance): Operation => {
-  return { op: 'inherit', who, ...at(page, pages), how };
-};
+import { advise, anon, device, exit, file, fork, inherit, map, pageout, protect, range, read, write } from './steps.js';
 
 const OPERATIONS: Readonly<Record<string, readonly Operation[]>> = {
   'zero fill': [anon(0, 0, 12), write(0, 0, 12, 1), read(0, 0, 12)],
