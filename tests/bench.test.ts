@@ -67,5 +67,7 @@ test('a line is judged by its limits, and a yardstick that is missing is left ou
   expect(failures([judge(lineNamed('frame'), 'freebsd', { figures: { ours: [65] }, faults: null }, true)])).toEqual([
     'frame on freebsd',
   ]);
-  expect(failures([judge(lineNamed('frame'), 'freebsd', { figures: { ours: [65] }, faults: null }, false)])).toEqual([]);
+  expect(failures([judge(lineNamed('frame'), 'freebsd', { figures: { ours: [65] }, faults: null }, false)])).toEqual(
+    [],
+  );
 });
