@@ -9,6 +9,8 @@ const DOUBLES = PAGE / 8;
 export const FIRST_PAGE = 0x10000;
 
 export class Space {
+  #taken = 0;
+
   constructor(name, memoryPages) {
     const buffer = new ArrayBuffer(memoryPages * PAGE);
     this.bytes = new Uint8Array(buffer);
@@ -39,36 +41,42 @@ export class Space {
    * page that took: most kernels take one, but one may settle neighbours with it.
    */
   store(process, pages) {
-    const { system, bytes } = this;
-    let taken = 0;
-    for (let vpn = FIRST_PAGE; vpn < FIRST_PAGE + pages; vpn++) {
-      let frame = system.translate(process, vpn, ACCESS_WRITE);
-      if (frame < 0) {
-        system.fault(process, vpn, ACCESS_WRITE);
-        taken++;
-        frame = system.translate(process, vpn, ACCESS_WRITE);
-      }
-      bytes[frame * PAGE] = 1;
-    }
-    this.faults = taken / pages;
+    this.#taken = 0;
+    for (let i = 0; i < pages; i++) this.#storeOne(process, FIRST_PAGE + i);
+    this.faults = this.#taken / pages;
   }
 
   /** A load from `count` pages `step` pages apart, likewise. */
   load(process, count, step) {
-    const { system, bytes } = this;
-    let taken = 0;
+    this.#taken = 0;
     let sum = 0;
-    for (let i = 0, vpn = FIRST_PAGE; i < count; i++, vpn += step) {
-      let frame = system.translate(process, vpn, ACCESS_READ);
-      if (frame < 0) {
-        system.fault(process, vpn, ACCESS_READ);
-        taken++;
-        frame = system.translate(process, vpn, ACCESS_READ);
-      }
-      sum += bytes[frame * PAGE];
-    }
-    this.faults = taken / count;
+    for (let i = 0; i < count; i++) sum += this.#loadOne(process, FIRST_PAGE + i * step);
+    this.faults = this.#taken / count;
     return sum;
+  }
+
+  // A function each, not the body of a loop: V8 compiles better what it has seen called than what it finds running.
+
+  #storeOne(process, vpn) {
+    const { system, bytes } = this;
+    let frame = system.translate(process, vpn, ACCESS_WRITE);
+    if (frame < 0) {
+      this.#taken++;
+      system.fault(process, vpn, ACCESS_WRITE);
+      frame = system.translate(process, vpn, ACCESS_WRITE);
+    }
+    bytes[frame * PAGE] = 1;
+  }
+
+  #loadOne(process, vpn) {
+    const { system, bytes } = this;
+    let frame = system.translate(process, vpn, ACCESS_READ);
+    if (frame < 0) {
+      this.#taken++;
+      system.fault(process, vpn, ACCESS_READ);
+      frame = system.translate(process, vpn, ACCESS_READ);
+    }
+    return bytes[frame * PAGE];
   }
 
   /** Zeros `pages` pages of the buffer, a page at a time, in their order. */

@@ -13,11 +13,12 @@ import { FIRST_PAGE, PAGE, Space } from './space.mjs';
 
 const HIT_PAGES = 64;
 const MISS_PAGES = 16384;
+const MISS_PASSES = 64;
 const WORD_SHIFT = 10;
 const WORDS = 1 << WORD_SHIFT;
-const LOADS = 1 << 16;
-/** Calls of a loop in a round: short ones, so that V8 compiles the loop from its beginning and not from its middle. */
-const PASSES = 16;
+const LOADS = 1 << 12;
+/** Calls of a loop in a round: many short ones, so that V8 compiles the function and not merely a loop that it finds running. */
+const PASSES = 256;
 
 /** Byte addresses of words at random in the pages; the same in every run. */
 function randomAddresses(pages) {
@@ -37,11 +38,16 @@ function untranslated(words, offsets) {
   return sum;
 }
 
-/** As an emulator would have it: what the loop needs is in local variables, since a constant of a module is loaded at each use. */
+/**
+ * As an emulator would have it. What the loop needs is in local variables that are known to be integers: a constant of a module would be
+ * loaded, and looked at, each time that it is used.
+ */
 function inline(guest, addresses) {
   const { system, process, words } = guest;
   const { tags, frames } = system.tlb;
-  const [mask, shift, inPage] = [TLB_MASK, WORD_SHIFT, WORDS - 1];
+  const mask = TLB_MASK | 0;
+  const shift = WORD_SHIFT | 0;
+  const inPage = (WORDS - 1) | 0;
   const space = system.addressSpaceNumber(process) << TLB_TAG_BITS;
   let sum = 0;
   for (let i = 0; i < addresses.length; i++) {
@@ -88,8 +94,8 @@ export function sides(line, name) {
   if (line.name === 'miss') {
     const offsets = Int32Array.from(frames, (frame) => frame * PAGE);
     return {
-      ours: () => check(PASSES * pages, () => repeat(PASSES, () => missed(guest, pages))),
-      load: () => check(PASSES * pages, () => repeat(PASSES, () => untranslated(words, offsets))),
+      ours: () => check(MISS_PASSES * pages, () => repeat(MISS_PASSES, () => missed(guest, pages))),
+      load: () => check(MISS_PASSES * pages, () => repeat(MISS_PASSES, () => untranslated(words, offsets))),
     };
   }
   const addresses = randomAddresses(pages);

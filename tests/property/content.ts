@@ -51,7 +51,12 @@ export class Content {
   derive(): Content {
     // A page of which only the deriving place itself could ever make something need not stay in between.
     const needless = this.own === null && !this.loose && this.kind === 'anon' && this.holders <= 1;
-    return new Content(needless ? this.base : this);
+    const derived = new Content(needless ? this.base : this);
+    const shown = this.shown();
+    // What is open settles for each that derives from it on its own. And zeros that others may still write to need not show
+    // what they write: a kernel may have found nothing there to hang on to.
+    if (shown === null ? this.holders > 1 : shown.loose) derived.materialise();
+    return derived;
   }
 
   /** A copy made now, unseen: nothing that is written beneath later can show through. */
