@@ -61,13 +61,18 @@ test('a line is judged by its limits, and a yardstick that is missing is left ou
   const result = judge(lineNamed('zero-fill'), 'freebsd', { figures, faults: 1 }, true);
   expect(result.beside).toMatchObject([{ name: 'fill', value: 200, ratio: 2.5, met: true }]);
   expect(failures([result])).toEqual([]);
-  const slower = judge(lineNamed('zero-fill'), 'freebsd', { figures: { ...figures, ours: [501] }, faults: undefined }, true);
+  const slower = judge(
+    lineNamed('zero-fill'),
+    'freebsd',
+    { figures: { ...figures, ours: [501] }, faults: undefined },
+    true,
+  );
   expect(failures([slower])).toEqual(['zero-fill beside fill on freebsd']);
   expect(format([slower])).toContain('MISSED');
-  expect(failures([judge(lineNamed('frame'), 'freebsd', { figures: { ours: [65] }, faults: undefined }, true)])).toEqual([
-    'frame on freebsd',
-  ]);
-  expect(failures([judge(lineNamed('frame'), 'freebsd', { figures: { ours: [65] }, faults: undefined }, false)])).toEqual(
-    [],
-  );
+  expect(
+    failures([judge(lineNamed('frame'), 'freebsd', { figures: { ours: [65] }, faults: undefined }, true)]),
+  ).toEqual(['frame on freebsd']);
+  expect(
+    failures([judge(lineNamed('frame'), 'freebsd', { figures: { ours: [65] }, faults: undefined }, false)]),
+  ).toEqual([]);
 });
