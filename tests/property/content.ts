@@ -74,6 +74,8 @@ export class Content {
 
   /** Copies what `from` shows; where that is open, what else it may show lies beneath, and beneath that `base`. */
   private take(from: Content | null, base: Content | null): void {
+    // Zeros above nothing: whether there is a page of them or none is the kernel's business.
+    if (from === null && base === null) return;
     this.own = Buffer.from(from?.own ?? ZEROS);
     this.end = from?.end ?? PAGE_SIZE;
     // Zeros that were made here, and never written, can be made again, or give way to what others have written beneath meanwhile.
@@ -103,7 +105,7 @@ export class Content {
   maybeMaterialise(): void {
     if (this.own !== null && !this.loose) return;
     this.materialise();
-    this.loose = true;
+    this.loose = this.own !== null;
   }
 
   /** MADV_FREE: from now on these bytes, or whatever is beneath. */
@@ -112,7 +114,7 @@ export class Content {
     // A private page of a file that was never copied is the file's.
     if (shown !== null && shown.kind !== 'anon') return;
     this.materialise();
-    this.loose = true;
+    this.loose = this.own !== null;
     this.returns = returns;
   }
 

@@ -10,7 +10,7 @@ import { RULED } from './rules.js';
 import { randomScenario } from './scenario-generator.js';
 import { leaveOut } from './shrink.js';
 
-const SCRIPTS = 150;
+const SCRIPTS = 100;
 const OPERATIONS = 60;
 
 /** As seeded, defects of the kernel (O5, O17, O19, O22 of freebsd) leave translations that a look-up would not give. */
