@@ -35,5 +35,6 @@ export * from './process/index.js';
 export * from './scenario/index.js';
 export * from './systems.js';
 export * from './vm/errno.js';
+export * from './vm/port.js';
 export * from './vm/prot.js';
 export * from './vm/system.js';
