@@ -35,7 +35,7 @@ describe.each(SYSTEM_NAMES)('the emulator over %s', (system) => {
 
   it('pages to swap when memory is small', () => {
     const guest = new GuestSystem(system, 64 * 4096);
-    const words = 100_000;
+    const words = 60_000;
     const cpu = guest.load('scatter', assemble(SCATTER, TEXT));
     guest.machine.processes.at(-1)?.mmap(0x100000, words * 4, 3, 0x1012);
     cpu.registers.set([0, words, 0x100000, 1]);

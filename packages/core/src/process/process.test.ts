@@ -4,7 +4,7 @@ import { MAP_ANON, MAP_PRIVATE, MAP_SHARED, MemorySignal, O_CREAT, O_RDWR, PROT_
 import { createMachine } from './machine.js';
 
 const RW = PROT_READ | PROT_WRITE;
-const SYSTEMS = ['freebsd'] as const;
+const SYSTEMS = ['freebsd', 'netbsd'] as const;
 
 describe.each(SYSTEMS)('%s', (system) => {
   const text = new TextEncoder().encode('hello, kernel');
