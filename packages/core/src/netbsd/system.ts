@@ -7,7 +7,6 @@
 import type { Task, Thread } from '../kernel/thread.js';
 import type { Cpu } from '../machine/cpu.js';
 import { Machine } from '../machine/machine.js';
-import { MemoryStore } from '../machine/memory-store.js';
 import type { BackingStore } from '../machine/store.js';
 import type { Tlb } from '../machine/tlb.js';
 import type { Access } from '../machine/units.js';
@@ -27,6 +26,7 @@ import {
   PAGE_NUMBERS,
 } from '../vm/arguments.js';
 import type { CallResult, Errno } from '../vm/errno.js';
+import { swapStoreOf } from '../vm/private-store.js';
 import type { Prot } from '../vm/prot.js';
 import { PROT_OF_ACCESS } from '../vm/prot.js';
 import type {
@@ -100,7 +100,7 @@ export class NetbsdSystem implements VmSystem {
     });
     this.vm = new Vm(this.machine, {
       swapPages,
-      swapStore: swapStore(options, swapPages),
+      swapStore: swapStoreOf(options, swapPages),
       defects: options.defects ?? 'as-seeded',
       deadly: options.deadlyDefects ?? false,
     });
@@ -113,7 +113,7 @@ export class NetbsdSystem implements VmSystem {
       forget: (process) => this.forget(process),
     });
     this.nextDiskPage = swapPages + DISK_GAP_PAGES;
-    this.vm.kernel.startThread('pagedaemon', (thread) => pageDaemon(this.vm, thread));
+    this.vm.kernel.startDaemon('pagedaemon', this.vm.daemonChannel, (thread) => pageDaemon(this.vm, thread));
     this.pageoutThread = this.vm.kernel.createThread('pageout');
     this.vm.kernel.runDaemons();
   }
@@ -340,11 +340,6 @@ export class NetbsdSystem implements VmSystem {
       this.processes.map((process) => ({ name: process.name, map: process.map })),
     );
   }
-}
-
-function swapStore(options: SystemOptions, pages: number): BackingStore | null {
-  if (pages === 0 || options.contents === false) return null;
-  return options.swapStore ?? new MemoryStore();
 }
 
 /** Starts a machine that runs NetBSD. */
