@@ -1,3 +1,4 @@
+/** A process on each system, end to end: forks, files, signals, exec and vfork, snapshots. */
 import { describe, expect, it } from 'vitest';
 import type { Process } from './api.js';
 import { MAP_ANON, MAP_PRIVATE, MAP_SHARED, MemorySignal, O_CREAT, O_RDWR, PROT_READ, PROT_WRITE } from './index.js';
