@@ -16,9 +16,7 @@ export const SYSTEMS: Readonly<Partial<Record<SystemName, SystemFactory>>> = {
 };
 
 /** Conformance cases with which a system does not agree yet: as long as one is listed, the system is not finished. */
-export const KNOWN_DIFFERENCES: Readonly<Partial<Record<SystemName, readonly string[]>>> = {
-  dragonfly: ['pressure/sh-400'],
-};
+export const KNOWN_DIFFERENCES: Readonly<Partial<Record<SystemName, readonly string[]>>> = {};
 
 /**
  * Starts a machine that runs the named kernel.

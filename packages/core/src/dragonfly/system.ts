@@ -51,7 +51,7 @@ import {
 } from './syscalls.js';
 import type { ClusterRead } from './vm.js';
 import { Vm } from './vm.js';
-import { VnodeHandle } from './vnode.js';
+import { VnodeHandle, vnodeObject } from './vnode.js';
 
 /** Frames that a machine starts with. */
 const DEFAULT_MEMORY_PAGES = 4096;
@@ -107,6 +107,8 @@ export class DragonflySystem implements VmSystem {
   createFile(name: string, store: BackingStore): VmFile {
     const file = new VnodeHandle(this.vm, name, store, this.nextDiskPage);
     this.nextDiskPage += pagesFor(store.size()) + DISK_GAP_PAGES;
+    // Opening a file makes its object at once: the colours of all objects after it depend on that.
+    vnodeObject(this.vm, file);
     return file;
   }
 
