@@ -78,6 +78,8 @@ export class Vm {
   pagesNeeded = 0;
   /** vm_pages_waiting: how many threads sleep for memory. */
   pagesWaiting = 0;
+  /** Who has slept for memory since the page daemon last rested: they are in the kernel, even when woken already. */
+  readonly memoryWaiters = new Set<Thread>();
   /** What threads that wait for memory, and the page daemon, sleep on. */
   readonly freeCountChannel = { channel: 'v_free_count' };
   readonly daemonChannel = { channel: 'vm_pages_needed' };
