@@ -14,6 +14,7 @@ export function beginFault(vm: Vm): Fault {
   f.growstack = true;
   f.didlimit = false;
   f.hardfault = 0;
+  f.vainWaits = 0;
   f.result = 0;
   f.major = false;
   return f;

@@ -107,6 +107,9 @@ export class Fault {
   sleepUntil = 0;
   /** How many processes had died of want of memory when the fault began to wait for it. */
   kills = 0;
+  /** Free and cached pages at that moment, and how many waits in a row have brought none. */
+  hadPages = 0;
+  vainWaits = 0;
 
   // ---- how it ends
   result = 0;

@@ -79,6 +79,8 @@ function* copyEntry(vm: Vm, thread: Thread, parent: VmMap, child: VmMap, entry: 
   copy.object = null;
   if (entry.wiredCount !== 0) {
     yield* faultCopyEntry(vm, thread, child, copy, entry);
+    // As seeded the copy stays marked as to be copied, and a fork of the child leaves its translations writable (O33).
+    if (vm.mended) copy.eflags &= ~(MAP_ENTRY_COW | MAP_ENTRY_NEEDS_COPY);
     return;
   }
   if ((entry.eflags & MAP_ENTRY_NEEDS_COPY) === 0) {

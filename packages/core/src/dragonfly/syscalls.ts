@@ -116,7 +116,7 @@ function* mmapLocked(
   }
   if (extras.stack !== undefined) {
     const eflags = extras.stack === 'kstack' ? MAP_ENTRY_KSTACK : 0;
-    return errnoOr(yield* mapStack(vm, thread, p, start, pages, request.protection, eflags), start);
+    return errnoOr(yield* mapStack(vm, thread, p, start, pages, request.protection & PROT_ALL, eflags), start);
   }
   const what = mappedObject(vm, request, pages);
   if (typeof what === 'string') return what;
@@ -126,7 +126,7 @@ function* mmapLocked(
     start,
     end: start + pages,
     maptype: extras.vpagetable === true ? VM_MAPTYPE_VPAGETABLE : VM_MAPTYPE_NORMAL,
-    protection: request.protection,
+    protection: request.protection & PROT_ALL,
     maximum: PROT_ALL,
     flags: insertFlags(request, extras),
   };

@@ -58,7 +58,7 @@ export function filePages(length: number): number {
   return Math.ceil((last * BLOCK_BYTES + blockBytes(length, last)) / PAGE_SIZE);
 }
 
-/** vnode_pager_alloc: the file's object, made at its first mapping. It has no reference of its own. */
+/** vnode_pager_alloc: the file's object, made when it is opened (vinitvmio). It has no reference of its own. */
 export function vnodeObject(vm: Vm, vnode: VnodeHandle): VmObject {
   if (vnode.object === null) {
     vnode.object = objectAllocate(vm, OBJT_VNODE, filePages(vnode.store.size()), vnode);
