@@ -10,6 +10,7 @@
  */
 import { KernelPanic } from '../kernel/errors.js';
 import { Kernel } from '../kernel/kernel.js';
+import { RecordPool } from '../kernel/record-pool.js';
 import type { Thread } from '../kernel/thread.js';
 import { Token } from '../kernel/token.js';
 import type { Machine } from '../machine/machine.js';
@@ -114,7 +115,7 @@ export class Vm {
   /** Hears the branches and stages of every fault, or null. */
   listener: FaultListener | null = null;
   /** Fault records that are not in use. */
-  readonly freeFaults: Fault[] = [];
+  readonly freeFaults = new RecordPool<Fault>();
   /** Messages that the kernel printed on its console. */
   readonly console: string[] = [];
   /** For tests: answers true when an allocation of this kind shall fail. */
