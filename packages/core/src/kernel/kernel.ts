@@ -348,6 +348,10 @@ export class Kernel {
 
   // ---- rest -------------------------------------------------------------------------------------------------------
 
+  get daemonThreads(): readonly Thread[] {
+    return this.daemons.map((daemon) => daemon.thread);
+  }
+
   private homeOf(thread: Thread): Channel | undefined {
     return this.daemons.find((daemon) => daemon.thread === thread)?.home;
   }
