@@ -31,6 +31,7 @@ export * from './machine/store.js';
 export * from './machine/tlb.js';
 export * from './machine/units.js';
 export * from './netbsd/system.js';
+export * from './process/capture.js';
 export * from './scenario/index.js';
 export * from './systems.js';
 export * from './vm/errno.js';

@@ -348,6 +348,7 @@ export class Kernel {
 
   // ---- rest -------------------------------------------------------------------------------------------------------
 
+  /** The threads of `startDaemon`, in the order in which they were started. */
   get daemonThreads(): readonly Thread[] {
     return this.daemons.map((daemon) => daemon.thread);
   }
