@@ -13,6 +13,7 @@ export type Errno =
   | 'ENOENT'
   | 'ENOMEM'
   | 'ENOSPC'
+  | 'ENOSYS'
   | 'EOPNOTSUPP'
   | 'EOVERFLOW'
   | 'EPERM';
