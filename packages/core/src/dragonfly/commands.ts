@@ -93,12 +93,7 @@ export function mincore(
 }
 
 /** mlockall. */
-export function mlockall(
-  system: DragonflySystem,
-  process: VmProcess,
-  current: boolean,
-  future: boolean,
-): CallResult | 'ENOSYS' {
+export function mlockall(system: DragonflySystem, process: VmProcess, current: boolean, future: boolean): CallResult {
   return sysMlockall(system.mine(process), current, future);
 }
 

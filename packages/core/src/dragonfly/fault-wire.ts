@@ -130,7 +130,7 @@ function wiredPage(vm: Vm, entry: MapEntry, vpn: number, mapped: number): number
 /**
  * vm_fault_copy_entry: the child of a fork gets its own copy of every page of a wired range, at once, since the parent's pages must not
  * become copy-on-write. The page has to be in the top object of the source: one wired below it is "missing". Mended, the chain is walked, and
- * the child is allowed what the entry allows now instead of what it might ever allow.
+ * the child is allowed what the entry allows now instead of what it might ever allow; and where memory has run out the answer is false.
  */
 export function* faultCopyEntry(
   vm: Vm,
@@ -138,12 +138,13 @@ export function* faultCopyEntry(
   target: VmMap,
   targetEntry: MapEntry,
   sourceEntry: MapEntry,
-): Task<void> {
+): Task<boolean> {
   const object = allocateObject(vm, targetEntry);
   const prot = vm.mended ? targetEntry.protection : targetEntry.maxProtection;
   const size = targetEntry.end - targetEntry.start;
   for (let index = 0; index < size; index++) {
     const page = yield* allocateWaiting(vm, thread, object, index);
+    if (page < 0) return false;
     const source = wiredSource(vm, sourceEntry, index);
     if (source < 0) {
       mark(vm, 'F109');
@@ -157,6 +158,7 @@ export function* faultCopyEntry(
     pageActivate(vm, page);
     pageWakeup(vm, page);
   }
+  return true;
 }
 
 function* allocateWaiting(vm: Vm, thread: Thread, object: VmObject, index: number): Task<number> {
@@ -164,7 +166,7 @@ function* allocateWaiting(vm: Vm, thread: Thread, object: VmObject, index: numbe
     const page = pageAlloc(vm, object, index, VM_ALLOC_NORMAL);
     if (page >= 0) return page;
     mark(vm, 'F108');
-    yield* waitForMemoryOrHang(vm, thread);
+    if (!(yield* waitForMemoryOrHang(vm, thread))) return -1;
   }
 }
 

@@ -302,7 +302,7 @@ function* killBiggest(vm: Vm, thread: Thread): Task<void> {
   }
   if (biggest === null) return;
   vm.kills++;
-  if (!biggest.thread.running || vm.memoryWaiters.has(biggest.thread)) return;
+  if (!biggest.thread.running || biggest.inKernel > 0 || vm.memoryWaiters.has(biggest.thread)) return;
   vm.deaths++;
   vm.onKill(biggest);
   yield* exitProcess(vm, biggest, thread);

@@ -52,6 +52,7 @@ import { KERN_SUCCESS, kernName } from './kern.js';
 import { queueCounts } from './page-alloc.js';
 import { pageDaemon, pageoutPages } from './pageout.js';
 import { DeviceHandle } from './pager-device.js';
+import { DragonflyPort } from './port.js';
 import { DragonflyProcess, exitProcess } from './process.js';
 import {
   sysBrk,
@@ -88,12 +89,13 @@ export class DragonflySystem implements VmSystem {
   /** The CPU that processes run on. */
   private readonly cpu: Cpu;
   readonly vm: Vm;
+  readonly port: DragonflyPort;
   private nextProcessId = 1;
   private readonly daemon;
   /** Where the next file begins on the simulated disk: behind the swap area. */
   private nextDiskPage: number;
   /** Files and devices of this machine: those of another would be mapped with frames that mean something else here. */
-  private readonly handles = new WeakSet<object>();
+  private readonly handles = new Set<object>();
 
   constructor(options: DragonflyOptions = {}) {
     checkOptions(options);
@@ -115,6 +117,7 @@ export class DragonflySystem implements VmSystem {
       clusterRead: options.clusterRead ?? 'live',
     });
     this.vm.listener = coverageListener();
+    this.port = new DragonflyPort({ system: this, vm: this.vm, mine: (process) => this.mine(process) });
     this.vm.onKill = (process) => this.onKill?.(process);
     this.nextDiskPage = swapPages + DISK_GAP_PAGES;
     this.daemon = this.vm.kernel.startDaemon('pagedaemon', this.vm.daemonChannel, (thread) =>
@@ -206,9 +209,12 @@ export class DragonflySystem implements VmSystem {
     this.vm.counters.v_forks++;
     child.dataStart = from.dataStart;
     child.dataEnd = from.dataEnd;
-    this.call(from, forkMap(this.vm, from.thread, from.map, child.map));
+    child.map.stackLimit = from.map.stackLimit;
+    const enough = this.call(from, forkMap(this.vm, from.thread, from.map, child.map));
     this.vm.processes.push(child);
-    return child;
+    if (enough) return child;
+    this.exit(child);
+    return 'ENOMEM';
   }
 
   exit(process: VmProcess): void {
