@@ -5,36 +5,36 @@
  */
 import { int32Column } from '../machine/columns.js';
 
-/** Next and previous. */
-const PAIR = 2;
+/** log2 of a pair: next and previous. A shift, unlike a product, needs no test for overflow. */
+const PAIR_SHIFT = 1;
 
 export class PageLinks {
   private readonly words: Int32Array;
 
   /** @param places frames, and what else takes part in the lists, such as sentinels; every link is 0 at first */
   constructor(places: number) {
-    this.words = int32Column(places * PAIR);
+    this.words = int32Column(places << PAIR_SHIFT);
   }
 
   next(at: number): number {
-    return this.words[at * PAIR] as number;
+    return this.words[at << PAIR_SHIFT] as number;
   }
 
   previous(at: number): number {
-    return this.words[at * PAIR + 1] as number;
+    return this.words[(at << PAIR_SHIFT) + 1] as number;
   }
 
   setNext(at: number, next: number): void {
-    this.words[at * PAIR] = next;
+    this.words[at << PAIR_SHIFT] = next;
   }
 
   setPrevious(at: number, previous: number): void {
-    this.words[at * PAIR + 1] = previous;
+    this.words[(at << PAIR_SHIFT) + 1] = previous;
   }
 
   /** Both at once. */
   set(at: number, previous: number, next: number): void {
-    this.words[at * PAIR] = next;
-    this.words[at * PAIR + 1] = previous;
+    this.words[at << PAIR_SHIFT] = next;
+    this.words[(at << PAIR_SHIFT) + 1] = previous;
   }
 }

@@ -64,10 +64,11 @@ export class PageQueues {
   remove(frame: number): void {
     const queue = this.queue[frame] as number;
     if (queue === PQ_NONE) return;
-    const before = this.links.previous(frame);
-    const behind = this.links.next(frame);
-    this.links.setNext(before, behind);
-    this.links.setPrevious(behind, before);
+    const { links } = this;
+    const before = links.previous(frame);
+    const behind = links.next(frame);
+    links.setNext(before, behind);
+    links.setPrevious(behind, before);
     this.queue[frame] = PQ_NONE;
     this.count[queue] = (this.count[queue] as number) - 1;
   }
