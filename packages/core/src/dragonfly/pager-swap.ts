@@ -146,7 +146,7 @@ function* writeRun(
 export function swapFreespace(vm: Vm, object: VmObject, start: number, count: number): void {
   if (object.swap === null) return;
   object.swap.freeRange(start, count);
-  for (let page = object.firstPage; page >= 0; page = vm.pages.listNext[page] as number) {
+  for (let page = object.firstPage; page >= 0; page = vm.pages.links.next(page)) {
     if (!swapHas(object, pageIndex(vm, page))) pageClearFlag(vm, page, PG_SWAPPED);
   }
 }

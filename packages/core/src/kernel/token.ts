@@ -32,7 +32,9 @@ export class Token implements Lock {
     const at = thread.tokens.lastIndexOf(this);
     if (at < 0 || this.owner !== thread)
       throw new Error(`${thread.name} releases ${this.name}, which it does not hold`);
-    thread.tokens.splice(at, 1);
+    // Nearly always the last one taken, and `splice` would answer an array of it.
+    if (at === thread.tokens.length - 1) thread.tokens.pop();
+    else thread.tokens.splice(at, 1);
     if (!thread.tokens.includes(this)) this.yieldUp();
   }
 
