@@ -1,0 +1,101 @@
+/**
+ * What the processes of `core/src/process` ask of a kernel, beyond the contract of `system.ts`: its memory calls as tasks.
+ *
+ * A task may meet a store that answers later. Whoever runs it decides what happens then: `Kernel.call` refuses, `Kernel.callAsync` waits. So the
+ * same task serves a machine whose stores are all synchronous and one whose stores are not.
+ *
+ * Every call runs on the thread of the process that it is given. A process may have further threads: `withThread` answers the same process as
+ * another of its threads sees it. Only the first thread may fork, exec, exit and move the break.
+ *
+ * Arguments have been checked by the caller to be what they are declared to be; whether they make sense is the kernel's business.
+ */
+import type { Task, Thread } from '../kernel/thread.js';
+import type { Access } from '../machine/units.js';
+import type { CallResult, Errno } from './errno.js';
+import type { Prot } from './prot.js';
+import type { Advice, Inheritance, MapRequest, VmFile, VmProcess } from './system.js';
+
+/** mmap as a process asks for it. */
+export interface PortMapRequest extends MapRequest {
+  /** What the descriptor behind a shared mapping allows: the entry's maximum protection. PROT_ALL otherwise. */
+  readonly maximum: Prot;
+  /** MAP_NOSYNC (freebsd, dragonfly). */
+  readonly nosync: boolean;
+  /** MAP_STACK (freebsd, dragonfly): grows down from the end of the range. */
+  readonly stack: boolean;
+  /** MAP_WIRED (netbsd): the pages are wired when the call returns. */
+  readonly wired: boolean;
+  /** MAP_VPAGETABLE (dragonfly). */
+  readonly vpagetable: boolean;
+}
+
+/** MS_SYNC is neither flag. */
+export interface SyncFlags {
+  readonly async: boolean;
+  readonly invalidate: boolean;
+}
+
+/** Why an access could not be. `address` is added by the caller. */
+export interface TrapSignal {
+  readonly signal: 'SIGSEGV' | 'SIGBUS' | 'SIGKILL';
+  readonly code: 'SEGV_MAPERR' | 'SEGV_ACCERR' | 'BUS_ADRERR' | 'BUS_OBJERR' | 'NOMEM';
+}
+
+/** What is known of one page of an address space, as bits. Nothing is faulted in to find out. */
+export const PAGE_RESIDENT = 1;
+/** Somebody else refers to it too: an object or anon with several references, a file's page. */
+export const PAGE_SHARED = 2;
+/** Its contents are in swap (and, without PAGE_RESIDENT, only there). */
+export const PAGE_SWAPPED = 4;
+export const PAGE_WIRED = 8;
+/** Modified since it was last written to where it comes from. */
+export const PAGE_DIRTY = 16;
+/** This process has a translation for it. */
+export const PAGE_MAPPED = 32;
+
+export interface VmPort {
+  /** The process as another thread of it sees it. */
+  withThread(process: VmProcess, thread: Thread): VmProcess;
+  /** The thread that `process` stands for. */
+  threadOf(process: VmProcess): Thread;
+
+  mmap(process: VmProcess, request: PortMapRequest): Task<CallResult>;
+  munmap(process: VmProcess, address: number, length: number): Task<CallResult>;
+  mprotect(process: VmProcess, address: number, length: number, protection: Prot): Task<CallResult>;
+  madvise(process: VmProcess, address: number, length: number, advice: Advice): Task<CallResult>;
+  minherit(process: VmProcess, address: number, length: number, how: Inheritance): Task<CallResult>;
+  mlock(process: VmProcess, address: number, length: number): Task<CallResult>;
+  munlock(process: VmProcess, address: number, length: number): Task<CallResult>;
+  mlockall(process: VmProcess, current: boolean, future: boolean): Task<CallResult>;
+  munlockall(process: VmProcess): Task<CallResult>;
+  msync(process: VmProcess, address: number, length: number, flags: SyncFlags): Task<CallResult>;
+  /** A byte a page into `vector`. */
+  mincore(process: VmProcess, address: number, length: number, vector: Uint8Array): Task<CallResult>;
+  /** Where the data segment begins: called once, before the first `brk`, and again after exec. */
+  setDataStart(process: VmProcess, address: number): void;
+  brk(process: VmProcess, address: number): Task<CallResult>;
+  /** Most bytes that stacks of the process may grow to (RLIMIT_STACK). */
+  setStackLimit(process: VmProcess, bytes: number): void;
+
+  fork(parent: VmProcess, name: string): Task<VmProcess | Errno>;
+  exit(process: VmProcess): Task<void>;
+
+  /** One page fault, as a task. Answers the handler's code. */
+  fault(process: VmProcess, vpn: number, access: Access): Task<number>;
+  /** What the trap makes of a code other than success. */
+  signalOf(code: number, access: Access): TrapSignal;
+
+  /** The file has been given this length (vnode_pager_setsize, uvm_vnp_setsize): pages past the end go, whoever maps them. */
+  fileResized(thread: Thread, file: VmFile, bytes: number): Task<void>;
+  /** Writes every dirty page of the file to its store (VOP_FSYNC without the store's own sync). Answers 0 or an errno. */
+  flushFile(thread: Thread, file: VmFile): Task<CallResult>;
+  /** The file has no name, descriptor or mapping any more: its pages go without being written. */
+  releaseFile(thread: Thread, file: VmFile): Task<void>;
+  /** Mappings and other holds on the file. 0: `releaseFile` may be called. */
+  fileHolds(file: VmFile): number;
+
+  /** Bits of PAGE_RESIDENT ... for one page; 0 where nothing is mapped or nothing is there yet. */
+  inspectPage(process: VmProcess, vpn: number): number;
+  /** Pages of the address space that lie in entries (map->size), and pages that are wired by entries. */
+  sizes(process: VmProcess): { readonly mapped: number; readonly wired: number };
+}
