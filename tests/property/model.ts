@@ -12,7 +12,7 @@
 import type { Access, Advice, CallResult, Inheritance, MapRequest, Prot } from '@faultline/core';
 import { ACCESS_WRITE, PAGE_SIZE, PROT_OF_ACCESS, PROT_READ, PROT_WRITE } from '@faultline/core';
 import { Content, Mismatch } from './content.js';
-import type { Rules } from './rules.js';
+import type { CallRules, Rules } from './rules.js';
 
 export { Mismatch } from './content.js';
 
@@ -55,21 +55,22 @@ export interface Bytes {
 }
 
 /** What an access may come to. */
-export type Outcome = 'ok' | 'missing' | 'protection' | 'failure';
+/** `beyond`: behind the end of a file, where a system tells that from a protection. */
+export type Outcome = 'ok' | 'missing' | 'protection' | 'beyond' | 'failure';
 /** What else it may come to where there is trouble: too little memory, a broken disk. */
-export type Trouble = 'shortage' | 'failure';
+export type Trouble = 'shortage';
 
-const MIN_PAGE = 1;
-const MAX_PAGE = 0x7ffffffff000 / PAGE_SIZE;
+export const MIN_PAGE = 1;
+export const MAX_PAGE = 0x7ffffffff000 / PAGE_SIZE;
 const MIN_ADDRESS = MIN_PAGE * PAGE_SIZE;
 const MAX_ADDRESS = MAX_PAGE * PAGE_SIZE;
 const PROT_ALL = 7;
 
-/** A regular file of `bytes` bytes, the contents of each page being `fill(page)`. */
-export function modelFile(bytes: number, fill: (page: number) => Uint8Array): ModelFile {
-  const pages = Array.from({ length: Math.ceil(bytes / PAGE_SIZE) }, (_, i) => {
+/** A regular file of `bytes` bytes, the contents of each page being `fill(page)`; what can be mapped of it ends at `mapped`. */
+export function modelFile(bytes: number, fill: (page: number) => Uint8Array, mapped = bytes): ModelFile {
+  const pages = Array.from({ length: Math.ceil(mapped / PAGE_SIZE) }, (_, i) => {
     const page = new Content(null, 'file', Buffer.from(fill(i)));
-    page.end = Math.min(PAGE_SIZE, bytes - i * PAGE_SIZE);
+    page.end = Math.min(PAGE_SIZE, Math.max(0, bytes - i * PAGE_SIZE));
     page.own?.fill(0, page.end);
     return page;
   });
@@ -80,18 +81,25 @@ export function modelDevice(pages: number, fill: (page: number) => Uint8Array): 
   return { pages: Array.from({ length: pages }, (_, i) => new Content(null, 'device', Buffer.from(fill(i)))) };
 }
 
-function insist(actual: CallResult, expected: CallResult, why: string): void {
+export function insist(actual: CallResult, expected: CallResult, why: string): void {
   if (actual !== expected) throw new Mismatch(`answered ${actual}, not ${expected}: ${why}`);
 }
 
 export class Model {
   readonly processes: ModelProcess[] = [];
   readonly files = new Map<object, ModelFile>();
+  private readonly calls: CallRules;
+  /** Anything may be refused: a disk is broken. */
+  troubled = false;
+  /** What the data segment that brk makes allows. */
+  protected readonly dataProtection: Prot = PROT_ALL;
 
   constructor(
     readonly rules: Rules,
-    private readonly asSeeded: boolean,
-  ) {}
+    protected readonly asSeeded: boolean,
+  ) {
+    this.calls = rules.calls ?? {};
+  }
 
   // ---- processes
 
@@ -114,7 +122,7 @@ export class Model {
   }
 
   /** A wired page is copied at once and stays as it is for the parent; another is shown to both until one of them writes. */
-  private copyPlace(child: ModelProcess, vpn: number, place: Place): void {
+  protected copyPlace(child: ModelProcess, vpn: number, place: Place): void {
     const { content } = place;
     if (content === null) {
       this.put(child, vpn, { ...place, wired: false, cow: true });
@@ -136,12 +144,12 @@ export class Model {
     this.processes.splice(this.processes.indexOf(process), 1);
   }
 
-  private put(process: ModelProcess, vpn: number, place: Place): void {
+  protected put(process: ModelProcess, vpn: number, place: Place): void {
     if (place.content !== null) place.content.holders++;
     process.places.set(vpn, place);
   }
 
-  private remove(process: ModelProcess, range: PageRange): void {
+  protected remove(process: ModelProcess, range: PageRange): void {
     for (const [vpn, place] of placesIn(process, range)) {
       if (place.content !== null) place.content.holders--;
       process.places.delete(vpn);
@@ -172,7 +180,7 @@ export class Model {
 
   private mapRefusal(request: MapRequest): CallResult | null {
     const { address, length, fixed, backing, sharing } = request;
-    const { calls } = this.rules;
+    const { calls } = this;
     const within = offsetOf(request) % PAGE_SIZE;
     if (within !== 0 && length > 0 && calls.unalignedOffsets !== true) return 'EINVAL';
     const start = calls.unalignedOffsets === true ? address - within : address;
@@ -187,7 +195,7 @@ export class Model {
     return Math.ceil(address / PAGE_SIZE) || this.rules.mmapBase;
   }
 
-  private newPlace({ protection, sharing, backing }: MapRequest, page: number): Place {
+  protected newPlace({ protection, sharing, backing }: MapRequest, page: number): Place {
     const place: Place = {
       content: null,
       prot: protection & PROT_ALL,
@@ -208,7 +216,7 @@ export class Model {
   unmap(process: ModelProcess, { address, length }: Bytes, actual: CallResult) {
     const range = pagesOf(address, length);
     if (range === null) return insist(actual, 'EINVAL', 'the range wraps');
-    if (length === 0) return insist(actual, this.rules.calls.unmapOfNothing ?? 'EINVAL', 'munmap of nothing');
+    if (length === 0) return insist(actual, this.calls.unmapOfNothing ?? 'EINVAL', 'munmap of nothing');
     if (range.start < MIN_PAGE || range.end > MAX_PAGE) return insist(actual, 'EINVAL', 'not all of it is user space');
     if (!isWhole(process, range)) return insist(actual, 'EINVAL', 'munmap refuses a range with a hole');
     insist(actual, 0, 'all of it is mapped');
@@ -256,7 +264,7 @@ export class Model {
     const range = this.wireRange(address, length);
     if (asked === null || range === null) return insist(actual, 'EINVAL', 'the range wraps');
     const pages = asked.end - asked.start;
-    const { calls } = this.rules;
+    const { calls } = this;
     if (pages > limits.most && calls.wireBeyondLimit !== 'EAGAIN') {
       return insist(actual, 'ENOMEM', 'more than may ever be wired');
     }
@@ -299,13 +307,13 @@ export class Model {
 
   /** mlock and munlock of some systems leave out what is no user space; others find nothing mapped there. */
   private wireRange(address: number, length: number): PageRange | null {
-    return this.rules.calls.wiresNothing === true ? pagesOf(address, length) : clamped(address, length);
+    return this.calls.wiresNothing === true ? pagesOf(address, length) : clamped(address, length);
   }
 
   unwire(process: ModelProcess, { address, length }: Bytes, actual: CallResult) {
     const range = this.wireRange(address, length);
     if (range === null) return insist(actual, 'EINVAL', 'the range wraps');
-    const { calls } = this.rules;
+    const { calls } = this;
     if (range.start === range.end && calls.wiresNothing === true) return insist(actual, 0, 'nothing to unwire');
     const all = placesIn(process, range).every(([, { wired }]) => wired);
     const whole =
@@ -329,8 +337,8 @@ export class Model {
     }
     if (troubled && actual === 'EIO') return [];
     insist(actual, 0, 'all of the range is mapped');
-    if (this.asSeeded && this.rules.calls.partSyncWritesNothing === true) return [];
-    const onlyWritable = this.rules.calls.syncsOnlyWritable === true;
+    if (this.asSeeded && this.calls.partSyncWritesNothing === true) return [];
+    const onlyWritable = this.calls.syncsOnlyWritable === true;
     return placesIn(process, flushed).flatMap(([, { content, prot }]) =>
       content?.kind === 'file' && (!onlyWritable || (prot & PROT_WRITE) !== 0) ? [content] : [],
     );
@@ -339,8 +347,7 @@ export class Model {
   brk(process: ModelProcess, address: number, actual: CallResult) {
     if (process.dataStart < 0) {
       insist(actual, 0, 'the first call says where the segment begins');
-      process.dataStart =
-        this.rules.calls.dataStartsOnPage === true ? Math.ceil(address / PAGE_SIZE) * PAGE_SIZE : address;
+      process.dataStart = this.calls.dataStartsOnPage === true ? Math.ceil(address / PAGE_SIZE) * PAGE_SIZE : address;
       process.dataEnd = process.dataStart;
       return;
     }
@@ -352,7 +359,7 @@ export class Model {
     const data: MapRequest = {
       address: 0,
       length: 0,
-      protection: PROT_ALL,
+      protection: this.dataProtection,
       sharing: 'private',
       backing: { kind: 'anon' },
       fixed: true,
@@ -370,8 +377,7 @@ export class Model {
     if (place === undefined) return ['missing'];
     const allowed = this.rules.allows?.(place.prot, access) ?? (place.prot & (PROT_OF_ACCESS[access] as Prot)) !== 0;
     if (allowed === false) return ['protection'];
-    if (place.content === null)
-      return this.rules.calls.pastEnd === 'open' ? ['ok', 'protection', 'failure'] : ['protection'];
+    if (place.content === null) return this.calls.pastEnd === 'open' ? ['ok', 'protection', 'failure'] : ['protection'];
     if (allowed === 'perhaps') return ['ok', 'protection'];
     const mayRefuse = this.rules.wiredCopyOnWriteRefuses && access === ACCESS_WRITE && place.wired && place.cow;
     return mayRefuse ? ['ok', 'protection'] : ['ok'];
@@ -414,7 +420,7 @@ function offsetOf({ backing }: MapRequest): number {
 }
 
 /** Pages of a byte range, or null when it wraps. */
-function pagesOf(address: number, length: number): PageRange | null {
+export function pagesOf(address: number, length: number): PageRange | null {
   if (address + length > Number.MAX_SAFE_INTEGER) return null;
   return { start: Math.floor(address / PAGE_SIZE), end: Math.ceil((address + length) / PAGE_SIZE) };
 }
@@ -441,7 +447,7 @@ export function placesIn(process: ModelProcess, { start, end }: PageRange): [num
   return found.sort(([a], [b]) => a - b);
 }
 
-function isWhole(process: ModelProcess, range: PageRange): boolean {
+export function isWhole(process: ModelProcess, range: PageRange): boolean {
   return placesIn(process, range).length === Math.max(0, range.end - range.start);
 }
 
@@ -455,7 +461,7 @@ function firstUnwirable(process: ModelProcess, range: PageRange): number {
 }
 
 /** The first gap of so many pages at or above the hint, or null. */
-function gap(process: ModelProcess, hint: number, pages: number): number | null {
+export function gap(process: ModelProcess, hint: number, pages: number): number | null {
   let start = Math.max(hint, MIN_PAGE);
   for (const [vpn] of placesIn(process, { start, end: MAX_PAGE })) {
     if (vpn >= start + pages) break;

@@ -142,7 +142,7 @@ export function referenceTop(f: Fault): boolean {
   const vnode = vnodeBelow(f.firstObject);
   if (vnode !== null) {
     if (!vnode.lock.acquireRead(thread)) {
-      vm.vmToken.release(thread);
+      vm.vmToken.forget(thread);
       return false;
     }
     f.vp = vnode;

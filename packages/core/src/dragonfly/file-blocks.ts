@@ -149,6 +149,8 @@ export function* fillBlocks(vm: Vm, thread: Thread, vnode: VnodeHandle, blocks: 
 
 function noteFilled(vm: Vm, page: number, bits: number, result: IoResult): void {
   if (result < 0) {
+    // As seeded also pages that needed no reading, dirty ones included, are gone with the rest of their block (O35).
+    if (vm.mended && pageFullyValid(vm, page)) return;
     vm.pages.valid[page] = 0;
     vm.pages.dirty[page] = 0;
   } else if (!pageFullyValid(vm, page)) {

@@ -68,7 +68,11 @@ export function* ioResult(vm: Vm, thread: Thread, io: IoResult | Promise<IoResul
   vm.kernel.awaitIo(thread, io, wmesg, (r) => {
     result = r;
   });
+  // Others run meanwhile, and they are not the page daemon.
+  const scans = vm.scanner === thread;
+  if (scans) vm.pageDaemonRuns = false;
   yield;
+  if (scans) vm.pageDaemonRuns = true;
   return result;
 }
 

@@ -3,7 +3,8 @@
  *
  * Every call runs on the calling process's thread. A fault runs its stages directly; everything else is a task.
  */
-import type { Task } from '../kernel/thread.js';
+import { WouldBlockError } from '../kernel/kernel.js';
+import type { Task, Thread } from '../kernel/thread.js';
 import type { Cpu } from '../machine/cpu.js';
 import { Machine } from '../machine/machine.js';
 import { MemoryStore } from '../machine/memory-store.js';
@@ -89,7 +90,8 @@ export class DragonflySystem implements VmSystem {
   private readonly cpu: Cpu;
   readonly vm: Vm;
   private nextProcessId = 1;
-  private readonly daemon;
+  /** Runs what no process asks for, such as `pageout`. */
+  private readonly operator: Thread;
   /** Where the next file begins on the simulated disk: behind the swap area. */
   private nextDiskPage: number;
   /** Files and devices of this machine: those of another would be mapped with frames that mean something else here. */
@@ -117,7 +119,8 @@ export class DragonflySystem implements VmSystem {
     this.vm.listener = coverageListener();
     this.vm.onKill = (process) => this.onKill?.(process);
     this.nextDiskPage = swapPages + DISK_GAP_PAGES;
-    this.daemon = this.vm.kernel.startThread('pagedaemon', (thread) => pageDaemon(this.vm, thread));
+    this.operator = this.vm.createThread('operator');
+    this.vm.kernel.startThread('pagedaemon', (thread) => pageDaemon(this.vm, thread));
     this.vm.kernel.runDaemons();
   }
 
@@ -196,17 +199,28 @@ export class DragonflySystem implements VmSystem {
     return process;
   }
 
-  /** The child is among the processes, and may be killed, only when it has its memory. */
   fork(parent: VmProcess, name: string): DragonflyProcess | Errno {
     const from = this.mine(parent);
-    checkName(name);
-    const child = new DragonflyProcess(this.vm, this.nextProcessId++, name);
+    const child = this.spawn(name);
+    child.embryo = true;
     this.vm.counters.v_forks++;
     child.dataStart = from.dataStart;
     child.dataEnd = from.dataEnd;
-    this.call(from, forkMap(this.vm, from.thread, from.map, child.map));
-    this.vm.processes.push(child);
+    try {
+      this.call(from, this.bear(from, child));
+    } catch (error) {
+      // Who has to wait for a store makes the call again, and gets another child.
+      if (error instanceof WouldBlockError) child.unwanted = true;
+      throw error;
+    }
     return child;
+  }
+
+  /** Gives a child its memory. One that nobody waits for any more goes at once. */
+  private *bear(parent: DragonflyProcess, child: DragonflyProcess): Task<void> {
+    yield* forkMap(this.vm, parent.thread, parent.map, child.map);
+    child.embryo = false;
+    if (child.unwanted) yield* exitProcess(this.vm, child, parent.thread);
   }
 
   exit(process: VmProcess): void {
@@ -320,7 +334,7 @@ export class DragonflySystem implements VmSystem {
 
   pageout(pages: number): void {
     checkWhole('pages', pages);
-    this.vm.kernel.call(this.daemon, pageoutPages(this.vm, this.daemon, pages));
+    this.vm.kernel.call(this.operator, pageoutPages(this.vm, this.operator, pages));
   }
 
   translations(process: VmProcess): TranslationInfo[] {

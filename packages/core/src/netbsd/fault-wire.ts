@@ -1,20 +1,21 @@
 /**
  * uvm_fault_wire and uvm_fault_unwire: faults that nobody took, to make pages stay.
  *
- * Wiring faults page by page; when one fails, those before are unwired again. Unwiring goes by the translations: a page whose translation is gone
- * keeps its wire count (oddity 17). As seeded, undoing a failed wiring leaves the wired mark in the translations, because the entry
+ * Wiring faults page by page; when one fails, those before are unwired again. Unwiring goes by the translations: as seeded a page whose
+ * translation is gone keeps its wire count (oddity 17). As seeded, undoing a failed wiring leaves the wired mark in the translations, because the entry
  * still counts as wired (oddity 4).
  */
 import type { Task, Thread } from '../kernel/thread.js';
 import type { Prot } from '../vm/prot.js';
+import { amapLookup } from './amap.js';
 import type { BranchId } from './branches.js';
-import { EFAULT } from './codes.js';
+import { EFAULT, ENOMEM, LOOP } from './codes.js';
 import { beginFault, endFault, faultTask } from './fault-pool.js';
 import type { FaultUsage } from './fault-state.js';
 import { branch, UVM_FAULT_WIRE, UVM_FAULT_WIREMAX } from './fault-state.js';
-import type { VmMap } from './map.js';
+import type { MapEntry, VmMap } from './map.js';
 import { lockMapRead } from './map.js';
-import { pageUnwire } from './page.js';
+import { pageLookup, pageUnwire } from './page.js';
 import type { Vm } from './vm.js';
 
 /** Marks a branch outside a fault. */
@@ -44,15 +45,24 @@ export function* wirePages(
   for (let vpn = start; vpn < end; vpn++) {
     const error = yield* faultTask(vm, thread, map, vpn, access, flag, usage);
     if (error === 0) continue;
+    const answer = error === LOOP ? ENOMEM : error;
     if (vpn !== start) {
       mark(vm, thread, 'F137');
       yield* lockMapRead(map, thread);
       unwirePages(vm, map, start, vpn, vm.mended);
       map.lock.releaseRead(thread);
     }
-    return error;
+    return answer;
   }
   return 0;
+}
+
+/** Mended, the page is found by a look-up where its translation has gone. */
+function unwireUntranslated(vm: Vm, entry: MapEntry, vpn: number): void {
+  const { amap, object } = entry;
+  let page = amap === null ? -1 : (amapLookup(entry, vpn)?.page ?? -1);
+  if (page < 0 && object !== null) page = pageLookup(vm, object, entry.offset + vpn - entry.start);
+  if (page >= 0) pageUnwire(vm, page);
 }
 
 /** uvm_fault_unwire_locked; the map is locked. `always`: the translations are told even though the entry counts as wired. */
@@ -64,14 +74,15 @@ export function unwirePages(vm: Vm, map: VmMap, start: number, end: number, alwa
     return;
   }
   for (let vpn = start; vpn < end; vpn++) {
-    const page = vm.pmap.extract(map.pmap, vpn);
-    if (page < 0) {
-      mark(vm, null, 'F139');
-      continue;
-    }
     while (vpn >= entry.end) {
       mark(vm, null, 'F140');
       entry = entry.next;
+    }
+    const page = vm.pmap.extract(map.pmap, vpn);
+    if (page < 0) {
+      mark(vm, null, 'F139');
+      if (vm.mended) unwireUntranslated(vm, entry, vpn);
+      continue;
     }
     if (entry.wiredCount === 0 || always) {
       mark(vm, null, 'F141');

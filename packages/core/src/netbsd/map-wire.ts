@@ -8,7 +8,7 @@
 import type { Task, Thread } from '../kernel/thread.js';
 import { PROT_NONE, PROT_WRITE } from '../vm/prot.js';
 import { amapCopy } from './amap-copy.js';
-import { EFAULT, EINVAL } from './codes.js';
+import { EFAULT, EINVAL, ENOMEM } from './codes.js';
 import type { FaultUsage } from './fault-state.js';
 import { wirePages } from './fault-wire.js';
 import type { MapEntry, VmMap } from './map.js';
@@ -24,7 +24,7 @@ import {
 } from './map.js';
 import { unwireEntry } from './map-range.js';
 import type { Vm } from './vm.js';
-import { kernelAccount, waitForMemory } from './wait.js';
+import { callAccount, waitForMemory } from './wait.js';
 
 /** Whether the entry ends before `end` and the next one does not begin there. */
 function holeBehind(map: VmMap, entry: MapEntry, end: number): boolean {
@@ -69,28 +69,38 @@ function* prepareEntries(
 ): Task<number> {
   for (let entry = first; !map.isHead(entry) && entry.start < end; entry = entry.next) {
     if (entry.wiredCount === 0 && (entry.etype & UVM_ET_SUBMAP) === 0) {
-      yield* makeAmap(vm, thread, map, entry, start, end);
+      if (!(yield* makeAmap(vm, thread, map, entry, start, end))) {
+        dropCounts(map, entry.prev, start);
+        return ENOMEM;
+      }
     }
     clipStart(map, entry, start);
     clipEnd(map, entry, end);
     entry.wiredCount++;
     if (entry.protection !== PROT_NONE && !holeBehind(map, entry, end)) continue;
-    for (let back = entry; !map.isHead(back) && back.end > start; back = back.prev) back.wiredCount--;
+    dropCounts(map, entry, start);
     return EINVAL;
   }
   return 0;
 }
 
-/** What a fault would do under the write lock, it could not do later. */
-function* makeAmap(vm: Vm, thread: Thread, map: VmMap, entry: MapEntry, start: number, end: number): Task<void> {
-  const account = kernelAccount();
+/** The entries from the one at `start` up to this one count as wired once less. */
+function dropCounts(map: VmMap, last: MapEntry, start: number): void {
+  for (let entry = last; !map.isHead(entry) && entry.end > start; entry = entry.prev) entry.wiredCount--;
+}
+
+/** What a fault would do under the write lock, it could not do later. False without memory. */
+function* makeAmap(vm: Vm, thread: Thread, map: VmMap, entry: MapEntry, start: number, end: number): Task<boolean> {
+  const account = callAccount(vm);
   while (
     (entry.etype & UVM_ET_NEEDSCOPY) !== 0 &&
     ((entry.maxProtection & PROT_WRITE) !== 0 || entry.object === null)
   ) {
     amapCopy(vm, map, entry, true, start, end);
-    if ((entry.etype & UVM_ET_NEEDSCOPY) !== 0) yield* waitForMemory(vm, thread, account, 'amapcopy');
+    if ((entry.etype & UVM_ET_NEEDSCOPY) === 0) return true;
+    if (!(yield* waitForMemory(vm, thread, account, 'amapcopy'))) return false;
   }
+  return true;
 }
 
 /** The second pass: the map is busy for us, and not locked. */
@@ -156,7 +166,11 @@ export function* wireAll(vm: Vm, thread: Thread, map: VmMap, usage: FaultUsage |
   for (let entry = map.header.next; !map.isHead(entry); entry = entry.next) {
     if (entry.protection === PROT_NONE) continue;
     if (entry.wiredCount === 0 && (entry.etype & UVM_ET_SUBMAP) === 0) {
-      yield* makeAmap(vm, thread, map, entry, entry.start, entry.end);
+      if (!(yield* makeAmap(vm, thread, map, entry, entry.start, entry.end))) {
+        for (const counted of wanted) counted.wiredCount--;
+        unlockMap(map, thread);
+        return ENOMEM;
+      }
     }
     entry.wiredCount++;
     wanted.push(entry);

@@ -16,7 +16,7 @@ export class NetbsdProcess implements VmProcess {
   dataEnd = -1;
 
   constructor(
-    vm: Vm,
+    readonly vm: Vm,
     readonly id: number,
     readonly name: string,
   ) {

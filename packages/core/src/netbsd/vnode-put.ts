@@ -13,6 +13,7 @@ import {
   PG_PAGEOUT,
   PG_RELEASED,
   PG_WANTED,
+  pageActivate,
   pageDeactivate,
   pageFree,
   pageHas,
@@ -171,6 +172,8 @@ function* putDirty(put: Put, page: number): Task<number> {
   const error = yield* writeRun(vm, thread, vnode, first, cluster);
   while (!vnode.lock.acquire(thread)) yield;
   for (const each of cluster) {
+    // As seeded what could not be written is lost: the page counts as clean (oddity 25).
+    if (error !== 0 && vm.mended) keepDirty(vm, each);
     if (pageHas(vm, each, PG_PAGEOUT)) {
       vm.pages.flags[each] = (vm.pages.flags[each] & ~PG_PAGEOUT) | PG_RELEASED;
       vm.counters.pdfreed++;
@@ -178,6 +181,12 @@ function* putDirty(put: Put, page: number): Task<number> {
     pageUnbusy(vm, each);
   }
   return error;
+}
+
+/** It is as if nobody had tried to write it. */
+function keepDirty(vm: Vm, page: number): void {
+  vm.pages.flags[page] &= ~(PG_CLEAN | PG_PAGEOUT | PG_RELEASED);
+  pageActivate(vm, page);
 }
 
 /** What becomes of a page of the cluster once it is written. */
