@@ -33,7 +33,7 @@ import {
   pageWire,
 } from './page.js';
 import { countSevere, pageAlloc, VM_ALLOC_INTERRUPT, VM_ALLOC_NORMAL, VM_ALLOC_SYSTEM } from './page-alloc.js';
-import { buffersOf, ioResult } from './pager.js';
+import { buffersOf, ioResult, whole } from './pager.js';
 import type { Vm } from './vm.js';
 import { BLOCK_BYTES, BLOCK_PAGES, blockBytes, type VnodeHandle } from './vnode.js';
 import { waitForMemory } from './wait.js';
@@ -178,8 +178,9 @@ function* readMissing(
     for (let i = at; i < to; i++) vm.machine.memory.zeroFrame(pages[i] as number);
     const buffers = buffersOf(vm, pages, at, to);
     if (buffers !== null) {
-      const io = vnode.store.read((first + at) * PAGE_SIZE, buffers);
-      const result = yield* ioResult(vm, thread, io, 'biord');
+      const offset = (first + at) * PAGE_SIZE;
+      const wanted = Math.min((to - at) * PAGE_SIZE, vnode.store.size() - offset);
+      const result = whole(yield* ioResult(vm, thread, vnode.store.read(offset, buffers), 'biord'), wanted);
       if (result < 0) return result;
     }
     at = to;

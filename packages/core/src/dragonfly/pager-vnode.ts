@@ -27,7 +27,7 @@ import {
   pageWakeup,
   pageZeroInvalid,
 } from './page.js';
-import { ioResult } from './pager.js';
+import { ioResult, whole } from './pager.js';
 import type { Vm } from './vm.js';
 import { BLOCK_BYTES, BLOCK_PAGES, type VnodeHandle } from './vnode.js';
 
@@ -234,7 +234,8 @@ function* storeBlock(vm: Vm, thread: Thread, vnode: VnodeHandle, block: Block): 
     bytes -= PAGE_SIZE;
   }
   if (buffers.length === 0) return true;
-  const result = yield* ioResult(vm, thread, vnode.store.write(offset, buffers), 'biowr');
+  const length = buffers.reduce((sum, { length }) => sum + length, 0);
+  const result = whole(yield* ioResult(vm, thread, vnode.store.write(offset, buffers), 'biowr'), length);
   if (result < 0) vm.printf(`vnode_pager_putpages: I/O error ${-result}`);
   return result >= 0;
 }
