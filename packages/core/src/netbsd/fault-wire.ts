@@ -19,9 +19,10 @@ import { pageLookup, pageUnwire } from './page.js';
 import type { Vm } from './vm.js';
 
 /** Marks a branch outside a fault. */
-function mark(vm: Vm, thread: Thread | null, id: BranchId): void {
+function mark(vm: Vm, thread: Thread | null, id: BranchId, vpn: number): void {
   if (vm.listener === null) return;
   const f = beginFault(vm, thread as Thread, null);
+  f.vaddr = vpn;
   branch(f, id);
   endFault(f);
 }
@@ -38,7 +39,7 @@ export function* wirePages(
   usage: FaultUsage | null,
 ): Task<number> {
   if (start > end) {
-    mark(vm, thread, 'F136');
+    mark(vm, thread, 'F136', start);
     return EFAULT;
   }
   const flag = wiremax ? UVM_FAULT_WIREMAX : UVM_FAULT_WIRE;
@@ -47,7 +48,7 @@ export function* wirePages(
     if (error === 0) continue;
     const answer = error === LOOP ? ENOMEM : error;
     if (vpn !== start) {
-      mark(vm, thread, 'F137');
+      mark(vm, thread, 'F137', vpn);
       yield* lockMapRead(map, thread);
       unwirePages(vm, map, start, vpn, vm.mended);
       map.lock.releaseRead(thread);
@@ -69,30 +70,30 @@ function unwireUntranslated(vm: Vm, entry: MapEntry, vpn: number): void {
 export function unwirePages(vm: Vm, map: VmMap, start: number, end: number, always = false): void {
   let entry = map.lookup(start);
   if (entry === null) {
-    mark(vm, null, 'F138');
+    mark(vm, null, 'F138', start);
     vm.panic('uvm_fault_unwire_locked: address not in map');
     return;
   }
   for (let vpn = start; vpn < end; vpn++) {
     while (vpn >= entry.end) {
-      mark(vm, null, 'F140');
+      mark(vm, null, 'F140', vpn);
       entry = entry.next;
     }
     const page = vm.pmap.extract(map.pmap, vpn);
     if (page < 0) {
-      mark(vm, null, 'F139');
+      mark(vm, null, 'F139', vpn);
       if (vm.mended) unwireUntranslated(vm, entry, vpn);
       continue;
     }
     if (entry.wiredCount === 0 || always) {
-      mark(vm, null, 'F141');
+      mark(vm, null, 'F141', vpn);
       vm.pmap.unwire(map.pmap, vpn);
     }
     if (page < vm.pages.poolFrames) {
-      mark(vm, null, 'F142');
+      mark(vm, null, 'F142', vpn);
       pageUnwire(vm, page);
     } else {
-      mark(vm, null, 'F143');
+      mark(vm, null, 'F143', vpn);
     }
   }
 }
