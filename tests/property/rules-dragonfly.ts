@@ -79,6 +79,8 @@ export const DRAGONFLY_RULES: Rules = {
   wireLimit: (memoryPages) => Math.trunc(memoryPages / 3),
   smallMachine: SMALL_MACHINE,
   waitsForEver: /^vmwait$/,
+  // Whenever somebody waits for memory in vain the page daemon scans forty times.
+  failuresMost: 1,
   allocations: ['frame', 'swap'],
   // What cannot be written stays dirty, and what cannot be read stays where it is; as seeded with its whole block (O35).
   losesData: (asSeeded, transfer) => asSeeded && transfer === 'file read',

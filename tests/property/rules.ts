@@ -71,6 +71,8 @@ export interface Rules {
   readonly waitsForEver: RegExp;
   /** Frames of a machine that the programs of failure-programs.ts are too large for. */
   readonly smallMachine: number;
+  /** Things that are made to fail in each program, evenly spread; default: all of them. */
+  readonly failuresMost?: number;
   /** Kinds of allocations that its tests can make fail. */
   readonly allocations: readonly string[];
   /** Whether data is lost for good when such a transfer fails, even if the disk is well again later. */
