@@ -38,6 +38,13 @@ export class Token implements Lock {
     if (!thread.tokens.includes(this)) this.yieldUp();
   }
 
+  /** Takes the newest hold from a thread that has gone to sleep, and so has lost the token: it does not want it back on waking. */
+  forget(thread: Thread): void {
+    const at = thread.tokens.lastIndexOf(this);
+    if (at < 0 || thread.running) throw new Error(`${thread.name} forgets ${this.name}, which it has not lost`);
+    thread.tokens.splice(at, 1);
+  }
+
   heldBy(thread: Thread): boolean {
     return this.owner === thread;
   }
