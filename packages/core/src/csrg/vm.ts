@@ -16,7 +16,7 @@ import type { BackingStore } from '../machine/store.js';
 import { CsrgCounters } from './counters.js';
 import type { Fault, FaultListener } from './fault-state.js';
 import type { VmObject } from './object.js';
-import { Pages } from './page.js';
+import { Pages, PQ_FREE } from './page.js';
 import type { SwapWrite } from './pager-swap.js';
 import { CsrgPmap } from './pmap.js';
 import { SwapArea } from './swap-area.js';
@@ -88,6 +88,7 @@ export class Vm {
   ) {
     this.kernel = new Kernel(machine.clock);
     this.pages = new Pages(machine.memory.poolFrames, machine.memory.frames);
+    machine.memory.zeroAheadOf({ queue: this.pages.queues.queue, first: PQ_FREE, end: PQ_FREE + 1 });
     this.mended = options.defects === 'mended';
     this.pmap = new CsrgPmap(machine, this.mended);
     this.thresholds = computeThresholds(machine.memory.poolFrames);

@@ -19,7 +19,7 @@ import { DragonflyCounters } from './counters.js';
 import type { Fault, FaultListener } from './fault-state.js';
 import type { VmMap } from './map-entry.js';
 import { COLOUR_STEP_MAX, type VmObject } from './object.js';
-import { Pages } from './page.js';
+import { Pages, PQ_CACHE, PQ_FREE } from './page.js';
 import { DragonflyPmap } from './pmap.js';
 import type { DragonflyProcess } from './process.js';
 import { SwapArea } from './swap-blocks.js';
@@ -132,6 +132,7 @@ export class Vm {
     this.vmToken = new Token(this.kernel, 'vm_token');
     this.vmobjToken = new Token(this.kernel, 'vmobj_token');
     this.pages = new Pages(machine.memory.poolFrames, machine.memory.frames);
+    machine.memory.zeroAheadOf({ queue: this.pages.queues.queue, first: PQ_FREE, end: PQ_CACHE });
     this.pmap = new DragonflyPmap(this);
     this.thresholds = computeThresholds(machine.memory.poolFrames);
     this.swapArea = new SwapArea(options.swapPages);

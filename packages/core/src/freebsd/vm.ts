@@ -14,7 +14,7 @@ import { FreebsdCounters } from './counters.js';
 import type { Fault, FaultListener } from './fault-state.js';
 import type { VmMap } from './map-entry.js';
 import type { VmObject } from './object.js';
-import { Pages } from './page.js';
+import { Pages, PQ_FREE } from './page.js';
 import { countMin } from './page-alloc.js';
 import { FreebsdPmap } from './pmap.js';
 import { SwapArea } from './swap-blocks.js';
@@ -87,6 +87,7 @@ export class Vm {
     this.kernel = new Kernel(machine.clock);
     this.giant = new Mutex(this.kernel, 'Giant', true);
     this.pages = new Pages(machine.memory.poolFrames, machine.memory.frames);
+    machine.memory.zeroAheadOf({ queue: this.pages.queues.queue, first: PQ_FREE, end: PQ_FREE + 1 });
     this.pmap = new FreebsdPmap(machine, this.pages);
     this.thresholds = computeThresholds(machine.memory.poolFrames);
     this.swapArea = new SwapArea(options.swapPages);

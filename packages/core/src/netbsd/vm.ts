@@ -15,7 +15,7 @@ import type { Fault, FaultListener } from './fault-state.js';
 import type { LoanZeroObject } from './loan-zero.js';
 import type { VmMap } from './map.js';
 import type { UvmObject } from './object.js';
-import { Pages, RESERVE_KERNEL } from './page.js';
+import { Pages, Q_FREE, RESERVE_KERNEL } from './page.js';
 import { NetbsdPmap } from './pmap.js';
 import type { OrderedErrors } from './swap.js';
 import { SwapArea } from './swap.js';
@@ -99,6 +99,7 @@ export class Vm {
     const npages = machine.memory.poolFrames;
     this.kernel = new Kernel(machine.clock);
     this.pages = new Pages(npages, machine.memory.frames);
+    machine.memory.zeroAheadOf({ queue: this.pages.queues.queue, first: Q_FREE, end: Q_FREE + 1 });
     this.pmap = new NetbsdPmap(machine, this.pages);
     const freemin = Math.min(Math.max(Math.floor(npages / 200), FREEMIN_LEAST), FREEMIN_MOST);
     this.freemin = Math.max(freemin, RESERVE_KERNEL + 1);
