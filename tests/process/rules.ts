@@ -1,0 +1,160 @@
+/**
+ * What differs between the four systems as far as the model must know: a row each, from the table of the memory calls in their CAVEATS.md.
+ */
+import type { Errno, SystemName } from '@faultline/core';
+import { MCL_FUTURE, MS_ASYNC, MS_INVALIDATE, MS_SYNC_NETBSD, PAGE_SIZE } from '@faultline/core';
+
+/** Signal and code of an access that is refused. */
+export interface Refusals {
+  readonly missing: string;
+  readonly protection: string;
+  readonly pastEnd: string;
+}
+
+export interface Rules {
+  readonly signals: Refusals;
+  /** What a fetch of an instruction must be allowed. */
+  readonly fetchNeeds: number;
+  /** Protection of the data segment. */
+  readonly dataProt: number;
+  /** An address inside a page: refused, or rounded down. */
+  readonly unaligned: 'refused' | 'rounded';
+  /** A range beyond user space: cut off, or refused. */
+  readonly outside: 'clamped' | 'refused';
+  /** Lowest address of what is not outside. */
+  readonly lowest: number;
+  readonly fixedOutside: readonly Errno[];
+  readonly tooLong: readonly Errno[];
+  readonly munmapHole: Errno | 0;
+  readonly munmapNothing: Errno | 0;
+  /** MAP_SHARED and MAP_PRIVATE. */
+  readonly both: Errno | 0;
+  /** The result of mmap has the offset's place in its page. */
+  readonly offsetRemainder: boolean;
+  readonly anonOffset: Errno | 0;
+  /** RLIMIT_AS. */
+  readonly addressLimit: boolean;
+  readonly madvise: boolean;
+  readonly adviceFree: number;
+  /** What madvise may answer of a range with holes. */
+  readonly adviseMissing: readonly Errno[];
+  readonly freeWired: Errno | 0;
+  readonly mincore: boolean;
+  readonly mincoreHole: Errno | 0;
+  readonly mincoreUnaligned: boolean;
+  readonly mlockNests: boolean;
+  /** Part of memory that can be locked. */
+  readonly lockable: number;
+  /** mlock of more than may be locked. */
+  readonly lockLimit: readonly Errno[];
+  readonly mlockMissing: Errno;
+  readonly munlockMissing: Errno;
+  readonly munlockUnwired: Errno | 0;
+  /** What mlockall answers where it does not do what it says. */
+  readonly mlockall: true | ((flags: number) => Errno | 0);
+  /** mlockall without MCL_FUTURE leaves it as it was. */
+  readonly futureStays: boolean;
+  readonly msyncFlags: (flags: number) => Errno | 0;
+  readonly msyncMissing: Errno;
+  readonly msyncLocked: Errno | 0;
+  /** Only what shows a file can be synchronised. */
+  readonly msyncFilesOnly: boolean;
+  /** Fork with INHERIT_COPY of what is shared: the parent goes on with a copy too. */
+  readonly copyEndsSharing: 'always' | 'anonymous' | 'never';
+  /** brk below the start of the data segment. */
+  readonly brkBelow: Errno | 0;
+}
+
+const MAPERR = 'SIGSEGV SEGV_MAPERR';
+const ADRERR = 'SIGBUS BUS_ADRERR';
+const refusedTogether = (flags: number, bits: number): Errno | 0 => ((flags & bits) === bits ? 'EINVAL' : 0);
+
+const FREEBSD: Rules = {
+  signals: { missing: MAPERR, protection: ADRERR, pastEnd: ADRERR },
+  fetchNeeds: 4,
+  dataProt: 7,
+  unaligned: 'rounded',
+  outside: 'clamped',
+  lowest: PAGE_SIZE,
+  fixedOutside: ['EINVAL'],
+  tooLong: ['ENOMEM', 'EINVAL'],
+  munmapHole: 'EINVAL',
+  munmapNothing: 'EINVAL',
+  both: 0,
+  offsetRemainder: true,
+  anonOffset: 0,
+  addressLimit: true,
+  madvise: true,
+  adviceFree: 5,
+  adviseMissing: [],
+  freeWired: 0,
+  mincore: true,
+  mincoreHole: 0,
+  mincoreUnaligned: false,
+  mlockNests: false,
+  lockable: 1 / 3,
+  lockLimit: ['EAGAIN', 'ENOMEM'],
+  mlockMissing: 'ENOMEM',
+  munlockMissing: 'ENOMEM',
+  munlockUnwired: 0,
+  mlockall: true,
+  futureStays: false,
+  msyncFlags: (flags) => refusedTogether(flags, MS_ASYNC | MS_INVALIDATE),
+  msyncMissing: 'EINVAL',
+  msyncLocked: 'EBUSY',
+  msyncFilesOnly: false,
+  copyEndsSharing: 'always',
+  brkBelow: 'EINVAL',
+};
+
+export const RULES: Readonly<Record<SystemName, Rules>> = {
+  freebsd: FREEBSD,
+  dragonfly: {
+    ...FREEBSD,
+    anonOffset: 'EINVAL',
+    munmapNothing: 0,
+    munlockUnwired: 'ENOMEM',
+    mlockall: (flags) => (flags === MCL_FUTURE ? 0 : 'EINVAL'),
+    msyncLocked: 0,
+  },
+  netbsd: {
+    ...FREEBSD,
+    signals: { missing: MAPERR, protection: 'SIGSEGV SEGV_ACCERR', pastEnd: MAPERR },
+    dataProt: 3,
+    outside: 'refused',
+    lowest: 0,
+    fixedOutside: ['EINVAL', 'EFBIG', 'EOVERFLOW'],
+    tooLong: ['ENOMEM', 'EINVAL', 'EOVERFLOW'],
+    munmapHole: 0,
+    munmapNothing: 0,
+    both: 'EINVAL',
+    adviceFree: 6,
+    adviseMissing: ['EFAULT', 'ENOMEM'],
+    mincoreHole: 'ENOMEM',
+    mincoreUnaligned: true,
+    munlockUnwired: 'EINVAL',
+    futureStays: true,
+    msyncFlags: (flags) => (flags > 7 ? 'EINVAL' : refusedTogether(flags, MS_ASYNC | MS_SYNC_NETBSD)),
+    msyncMissing: 'EFAULT',
+    copyEndsSharing: 'anonymous',
+  },
+  csrg: {
+    ...FREEBSD,
+    fetchNeeds: 1,
+    unaligned: 'refused',
+    munmapNothing: 0,
+    offsetRemainder: false,
+    addressLimit: false,
+    madvise: false,
+    mincore: false,
+    mlockNests: true,
+    lockable: 1,
+    munlockUnwired: 'ENOMEM',
+    mlockall: () => 'EOPNOTSUPP',
+    msyncFlags: () => 0,
+    msyncLocked: 0,
+    msyncFilesOnly: true,
+    copyEndsSharing: 'never',
+    brkBelow: 0,
+  },
+};
