@@ -43,6 +43,7 @@ export interface Rules {
   readonly mincoreHole: Errno | 0;
   readonly mincoreUnaligned: boolean;
   readonly mlockNests: boolean;
+  readonly lockTakesWrite: boolean;
   /** Part of memory that can be locked. */
   readonly lockable: number;
   /** mlock of more than may be locked. */
@@ -92,6 +93,7 @@ const FREEBSD: Rules = {
   mincoreHole: 0,
   mincoreUnaligned: false,
   mlockNests: false,
+  lockTakesWrite: true,
   lockable: 1 / 3,
   lockLimit: ['EAGAIN', 'ENOMEM'],
   mlockMissing: 'ENOMEM',
@@ -132,6 +134,7 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
     adviseMissing: ['EFAULT', 'ENOMEM'],
     mincoreHole: 'ENOMEM',
     mincoreUnaligned: true,
+    lockTakesWrite: false,
     munlockUnwired: 'EINVAL',
     futureStays: true,
     msyncFlags: (flags) => (flags > 7 ? 'EINVAL' : refusedTogether(flags, MS_ASYNC | MS_SYNC_NETBSD)),
@@ -149,6 +152,7 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
     mincore: false,
     mlockNests: true,
     lockable: 1,
+    lockTakesWrite: false,
     munlockUnwired: 'ENOMEM',
     mlockall: () => 'EOPNOTSUPP',
     msyncFlags: () => 0,

@@ -13,6 +13,7 @@ import { DATA_START, FILES, FROM_TOP, type Operation, PLACE_BYTES, PLACED, type 
 import { RULES } from './rules.js';
 
 const { PAGE_SIZE } = F;
+const SNAPSHOTS = process.env.SNAP === '1';
 export const PROCESSES_MAX = 6;
 /** Where comparisons map their buffer: nothing else comes here. */
 const SCRATCH = 0x7000_0000_0000;
@@ -98,6 +99,7 @@ export class Run {
       case 'sync':
         return String(this.model.judge(this.machine.sync(), []));
       case 'snapshot':
+        if (!SNAPSHOTS) return '';
         this.saved = { real: this.machine.snapshot(), model: this.frozen() };
         return '';
       case 'restore':
@@ -147,7 +149,8 @@ export class Run {
       case 'exec':
         return this.exec(twin, operation);
       case 'limit': {
-        const bytes = operation.pages < 0 ? Number.POSITIVE_INFINITY : operation.pages * PAGE_SIZE;
+        const none = operation.which === 'data' ? 32 * 2 ** 30 : Number.POSITIVE_INFINITY;
+        const bytes = operation.pages < 0 ? none : operation.pages * PAGE_SIZE;
         twin.real.setLimits({ [operation.which]: bytes });
         if (operation.which === 'data') twin.model.dataLimit = bytes;
         else if (operation.which === 'addressSpace') twin.model.addressLimit = bytes;
@@ -245,7 +248,12 @@ export class Run {
       case 'mmap': {
         const { prot, flags, fd, offset } = operation;
         const call = { address, length, prot, flags, fd, offset };
-        return told(real.mmap(address, length, prot, flags, fd, offset), (answer) => model.mmap(twinModel, call, answer));
+        return told(real.mmap(address, length, prot, flags, fd, offset), (answer) => {
+          model.mmap(twinModel, call, answer);
+          if (!real.alive || (flags & F.MAP_FIXED) === 0 || (answer !== 'ENOMEM' && answer !== 'EAGAIN')) return;
+          const maps = real.maps();
+          model.lose(twinModel, call, (one) => maps.some(({ start, end }) => one >= start && one < end));
+        });
       }
       case 'munmap':
         return told(real.munmap(address, length), (answer) => model.munmap(twinModel, address, length, answer));
@@ -477,7 +485,7 @@ export class Run {
       for (let vpn = start / PAGE_SIZE; vpn < end / PAGE_SIZE; vpn++) {
         const place = model.places.get(vpn);
         const inherit = ['share', 'copy', 'none'][place?.inherit ?? 3];
-        if (place?.prot !== protection || inherit !== inheritance || place.max !== maximum) {
+        if (place?.prot !== protection || inherit !== inheritance || (place.max & ~place.lost) !== (maximum & ~place.lost)) {
           const told = place === undefined ? 'nothing' : `${place.prot} of ${place.max}, ${inherit}`;
           throw new Mismatch(`process ${real.id} page ${vpn}: protection ${protection} of ${maximum}, ${inheritance}; not ${told}`);
         }

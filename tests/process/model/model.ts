@@ -7,7 +7,7 @@
  */
 import type { CallResult, Errno } from '@faultline/core';
 import * as F from '@faultline/core';
-import { Cell, Mismatch } from './cell.js';
+import { Cell, Mismatch, ZEROS } from './cell.js';
 import { FilePage, type ModelFile, type Open } from './file.js';
 import type { Rules } from '../rules.js';
 
@@ -18,6 +18,8 @@ export interface Place {
   prot: number;
   max: number;
   inherit: number;
+  /** Permissions of `max` that it may have lost. */
+  lost: number;
   /** How often it is locked; NaN: perhaps. */
   wired: number;
   /** MAP_SHARED, or inherited by INHERIT_SHARE. */
@@ -68,7 +70,7 @@ export class Model {
   constructor(
     readonly rules: Rules,
     /** Whether memory may run out. */
-    readonly scarce: boolean,
+    public scarce: boolean,
     readonly memoryPages: number,
   ) {}
 
@@ -102,7 +104,10 @@ export class Model {
     ];
     const space = p.places.size * PAGE_SIZE + length > p.addressLimit;
     if (length === 0 && typeof actual === 'number') return;
-    if (!this.judge(actual, refusals, [space && 'ENOMEM'])) return this.perhapsUnmapped(p, fixed && actual === 'ENOMEM', base, count);
+    const future = p.future ? (['EAGAIN', 'ENOMEM'] as const) : [];
+    // Without a fixed place the search goes upwards from the wish.
+    const high = !fixed && address > USER_MAX_ADDRESS / 2;
+    if (!this.judge(actual, refusals, [(space || high) && 'ENOMEM', ...future])) return;
     if (space && rules.addressLimit) throw new Mismatch('more was mapped than RLIMIT_AS allows');
     const start = ((actual as number) - remainder) / PAGE_SIZE;
     if (fixed && actual !== address) throw new Mismatch(`mapped at ${actual}, not at ${address}`);
@@ -111,6 +116,12 @@ export class Model {
     if (!fixed) p.placed.push(actual as number);
     this.remove(p, { start, end: start + count });
     for (let i = 0; i < count; i++) this.put(p, start + i, this.newPlace(p, call, i));
+    if (p.future) this.afterLocking();
+  }
+
+  /** Locking what can be neither read nor written may give up writing it for good. */
+  private lostByLocking(prot: number): number {
+    return this.rules.lockTakesWrite && (prot & 3) === 0 ? F.PROT_WRITE : 0;
   }
 
   private descriptorRefusal(p: ModelProcess, { fd, prot, flags }: MapCall): Refusal {
@@ -123,18 +134,25 @@ export class Model {
 
   private newPlace(p: ModelProcess, { prot, flags, fd, offset }: MapCall, page: number): Place {
     const shared = (flags & F.MAP_SHARED) !== 0;
-    const place = { prot: prot & 7, max: 7, inherit: shared ? F.INHERIT_SHARE : F.INHERIT_COPY, wired: p.future ? NaN : 0, shared };
+    const wired = p.future ? { wired: NaN, lost: this.lostByLocking(prot) } : { wired: 0, lost: 0 };
+    const place = { prot: prot & 7, max: 7, inherit: shared ? F.INHERIT_SHARE : F.INHERIT_COPY, shared, ...wired };
     if ((flags & F.MAP_ANON) !== 0) return { ...place, cell: new Cell() };
     const { file, flags: opened } = p.fds[fd] as Open;
     const shown = file.page(Math.floor(offset / PAGE_SIZE) + page);
     let max = (opened & 3) === F.O_WRONLY ? 6 : 7;
     if (shared && (opened & 3) === F.O_RDONLY) max &= ~F.PROT_WRITE;
-    return { ...place, max, cell: shared ? shown : new Cell(shown) };
+    const cell = shared ? shown : new Cell(shown);
+    // What is locked at once is copied at once.
+    if (p.future) cell.maybeCopied();
+    return { ...place, max, cell };
   }
 
-  /** A call that failed half way may have taken away what was there. What is left is asked of the system. */
-  private perhapsUnmapped(p: ModelProcess, may: boolean, base: number, count: number): void {
-    if (may) this.remove(p, { start: base / PAGE_SIZE, end: base / PAGE_SIZE + count });
+  /** mmap failed half way: what was in its range may be gone, as `isMapped` knows. */
+  lose(p: ModelProcess, { address, length, offset, flags }: MapCall, isMapped: (address: number) => boolean): void {
+    const remainder = (flags & F.MAP_ANON) !== 0 || !this.rules.offsetRemainder ? 0 : offset % PAGE_SIZE;
+    for (const [vpn] of placesIn(p, pagesOf(address - remainder, length + remainder))) {
+      if (!isMapped(vpn * PAGE_SIZE)) this.remove(p, { start: vpn, end: vpn + 1 });
+    }
   }
 
   munmap(p: ModelProcess, address: number, length: number, actual: CallResult): void {
@@ -152,15 +170,26 @@ export class Model {
     return outside === 'refused' && (address < this.rules.lowest || address + length > USER_MAX_ADDRESS) && 'EINVAL';
   }
 
+  /** A range as the calls see it that cut off what lies outside of user space. */
+  private userPages(address: number, length: number): PageRange {
+    const { start, end } = pagesOf(address, length);
+    if (this.rules.outside !== 'clamped') return { start, end };
+    const last = Math.min(end, USER_MAX_PAGE);
+    return { start: Math.min(Math.max(start, USER_MIN_PAGE), last), end: last };
+  }
+
   mprotect(p: ModelProcess, address: number, length: number, prot: number, actual: CallResult): void {
     const places = placesIn(p, pagesOf(address, length));
     const beyond = places.some(([, { max }]) => (prot & 7 & ~max) !== 0);
-    if (!this.judge(actual, [this.badRange(address, length), beyond && 'EACCES'])) return;
+    const unsure = places.some(([, { lost }]) => (prot & lost) !== 0) && ('EACCES' as const);
+    if (!this.judge(actual, [this.badRange(address, length), beyond && 'EACCES'], [unsure])) return;
     for (const [, place] of places) {
       place.prot = prot & 7;
+      place.lost &= ~prot;
+      if (p.future) place.lost |= this.lostByLocking(prot);
       // A locked page that may be written from now on can be copied at once.
-      if (place.wired !== 0 && (prot & F.PROT_WRITE) !== 0) place.cell.maybeCopied();
       if (p.future) place.wired = NaN;
+      if (place.wired !== 0 && (prot & F.PROT_WRITE) !== 0) place.cell.maybeCopied();
     }
   }
 
@@ -185,23 +214,31 @@ export class Model {
 
   mlock(p: ModelProcess, address: number, length: number, actual: CallResult): void {
     const { rules } = this;
-    const range = pagesOf(address, length);
+    const range = this.userPages(address, length);
     const places = placesIn(p, range);
-    const hole = places.length < range.end - range.start;
+    const hole = places.length < range.end - range.start || range.start === range.end;
     const gone = places.some(([, { cell }]) => cell.present() === false);
     const unsure = places.some(([, { cell, prot }]) => cell.present() === null || prot === 0 || (prot & F.PROT_READ) === 0);
     const pages = range.end - range.start;
-    const over = pages * PAGE_SIZE > p.lockLimit || this.lockedMost() + pages > this.memoryPages * rules.lockable;
-    const much = over ? rules.lockLimit : [];
-    const done = this.judge(actual, [length > 0 && (hole || gone) && rules.mlockMissing, this.badRange(address, length)], [
-      ...much, ...(unsure || length === 0 ? [rules.mlockMissing] : []),
+    const counts = [...p.places.values()].map(({ wired }) => wired);
+    const most = p.lockLimit / PAGE_SIZE - pages;
+    const over = length > 0 && counts.filter((wired) => wired >= 1).length > most;
+    const perhaps = counts.filter((wired) => wired !== 0).length > most || this.lockedMost() + pages > this.memoryPages * rules.lockable;
+    const done = this.judge(actual, [length > 0 && (hole || gone) && rules.mlockMissing, this.badRange(address, length), ...(over ? rules.lockLimit : [])], [
+      ...(perhaps ? rules.lockLimit : []), ...(unsure || length === 0 ? [rules.mlockMissing] : []),
     ]);
-    if (pages * PAGE_SIZE > p.lockLimit && done && length > 0) throw new Mismatch('more was locked than RLIMIT_MEMLOCK allows');
     for (const [, place] of places) {
       if ((place.prot & F.PROT_WRITE) !== 0) place.cell.maybeCopied();
+      place.lost |= this.lostByLocking(place.prot);
       if (!done) continue;
       place.wired = rules.mlockNests ? place.wired + 1 : 1;
     }
+    this.afterLocking();
+  }
+
+  /** Where most of memory is locked, swap does not help. */
+  private afterLocking(): void {
+    if (this.lockedMost() > this.memoryPages * 0.36) this.scarce = true;
   }
 
   /** Locks of all processes, at most: pages that are locked twice count twice. */
@@ -213,9 +250,9 @@ export class Model {
 
   munlock(p: ModelProcess, address: number, length: number, actual: CallResult): void {
     const { rules } = this;
-    const range = pagesOf(address, length);
+    const range = this.userPages(address, length);
     const places = placesIn(p, range);
-    const hole = places.length < range.end - range.start;
+    const hole = places.length < range.end - range.start || range.start === range.end;
     const unwired = places.some(([, { wired }]) => wired === 0);
     const unsure = length === 0 || places.some(([, { wired }]) => Number.isNaN(wired));
     const refusals = [length > 0 && hole && rules.munlockMissing, length > 0 && unwired && rules.munlockUnwired, this.badRange(address, length)];
@@ -233,9 +270,13 @@ export class Model {
       for (const place of p.places.values()) {
         place.cell.maybeCopied();
         place.wired = NaN;
+        place.lost |= this.lostByLocking(place.prot);
       }
     }
-    if (done) p.future = (flags & F.MCL_FUTURE) !== 0 || (rules.futureStays && p.future);
+    // What was to come is locked also where what is there could not be.
+    const future = (flags & F.MCL_FUTURE) !== 0;
+    this.afterLocking();
+    if (done || (future && !refusals.includes(actual as Errno))) p.future = future || (rules.futureStays && p.future);
   }
 
   munlockall(p: ModelProcess, actual: CallResult): void {
@@ -261,7 +302,8 @@ export class Model {
     const range = pagesOf(address, length);
     const hole = placesIn(p, range).length < range.end - range.start && rules.mincoreHole;
     const short = vector.length < range.end - range.start && ('EFAULT' as const);
-    const bad = this.badRange(address, length, 'refused') || (rules.mincoreUnaligned && (address % PAGE_SIZE !== 0 || length === 0) && 'EINVAL');
+    const outside = address + length > USER_MAX_ADDRESS && ('EINVAL' as const);
+    const bad = outside || (rules.mincoreUnaligned && (address % PAGE_SIZE !== 0 || length === 0) && 'EINVAL');
     if (!this.judge(actual, rules.mincore ? [hole, short, bad] : ['EOPNOTSUPP'])) return;
     for (let vpn = range.start; vpn < range.end; vpn++) {
       const place = p.places.get(vpn);
@@ -323,6 +365,8 @@ export class Model {
     const child = cell.derive();
     // A locked page is copied at once, and stays as it is for the parent.
     if (place.wired !== 0) child.maybeCopied();
+    // What a truncation has taken from under the lock is zeros for the child, which has no file there any more.
+    if (place.wired !== 0 && cell.present() !== true) child.options.push(ZEROS);
     if (place.wired > 0 || copyEndsSharing === 'never') return child;
     if (copyEndsSharing === 'anonymous' && cell instanceof FilePage) return child;
     cell.holders--;
@@ -337,7 +381,7 @@ export class Model {
     for (const { start, pages, prot, file } of segments) {
       for (let i = 0; i < pages; i++) {
         const cell = new Cell(file === null ? undefined : file.page(i));
-        this.put(p, start + i, { cell, prot, max: 7, inherit: F.INHERIT_COPY, wired: 0, shared: false });
+        this.put(p, start + i, { cell, prot, max: 7, inherit: F.INHERIT_COPY, wired: 0, lost: 0, shared: false });
       }
     }
   }
