@@ -5,12 +5,12 @@
  */
 import type { Task, Thread } from '../kernel/thread.js';
 import { Machine } from '../machine/machine.js';
-import { MemoryStore } from '../machine/memory-store.js';
 import type { BackingStore } from '../machine/store.js';
 import type { Tlb } from '../machine/tlb.js';
 import type { Access } from '../machine/units.js';
 import { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, pageOf, pagesFor } from '../machine/units.js';
 import type { CallResult, Errno } from '../vm/errno.js';
+import { swapStoreOf } from '../vm/private-store.js';
 import type { Prot } from '../vm/prot.js';
 import { PROT_READ, PROT_WRITE } from '../vm/prot.js';
 import type {
@@ -85,14 +85,14 @@ export class CsrgSystem implements VmSystem {
     });
     this.vm = new Vm(this.machine, {
       swapPages,
-      swapStore: swapStore(options, swapPages),
+      swapStore: swapStoreOf(options, swapPages),
       defects,
       interruptible: options.waits === 'interruptible',
     });
     this.vm.listener = coverageListener();
     this.nextDiskPage = swapPages + DISK_GAP_PAGES;
     this.operator = this.vm.kernel.createThread('pageout');
-    this.vm.kernel.startThread('pagedaemon', (thread) => pageDaemon(this.vm, thread));
+    this.vm.kernel.startDaemon('pagedaemon', this.vm.daemonChannel, (thread) => pageDaemon(this.vm, thread));
     this.vm.kernel.runDaemons();
   }
 
@@ -268,11 +268,6 @@ export class CsrgSystem implements VmSystem {
   check(): void {
     checkInvariants(this.vm, this.processes);
   }
-}
-
-function swapStore(options: SystemOptions, pages: number): BackingStore | null {
-  if (pages === 0 || options.contents === false) return null;
-  return options.swapStore ?? new MemoryStore();
 }
 
 /** Starts a machine that runs the CSRG kernel of June 1992. */

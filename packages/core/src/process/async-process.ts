@@ -106,7 +106,6 @@ export class LateProcess extends ProcessFace implements AsyncProcess {
       const vm = this.take();
       try {
         const task = make({ process, vm });
-        core.enterKernel();
         return await core.kernel.callAsync(core.port.threadOf(vm), task);
       } finally {
         this.give(vm, space);

@@ -24,6 +24,7 @@ export type CreateFile = (path: string) => MachineFile;
 export function sysOpen(lwp: Lwp, path: string, flags: number, create: CreateFile): Task<CallResult> {
   checkPath(path);
   checkDescriptor(flags);
+  lwp.process.core.enterKernel();
   return openTask(lwp, path, flags, create);
 }
 
@@ -53,6 +54,7 @@ function* openTask({ process, vm }: Lwp, path: string, flags: number, create: Cr
 /** close(2). */
 export function sysClose(lwp: Lwp, fd: number): Task<CallResult> {
   checkDescriptor(fd);
+  lwp.process.core.enterKernel();
   return closeTask(lwp, fd);
 }
 
@@ -86,6 +88,7 @@ export function sysLseek({ process }: Lwp, fd: number, offset: number): CallResu
 /** unlink(2). */
 export function sysUnlink(lwp: Lwp, path: string): Task<CallResult> {
   checkPath(path);
+  lwp.process.core.enterKernel();
   return unlinkTask(lwp, path);
 }
 
@@ -123,6 +126,7 @@ export function sysRead(
   offset: number | null,
 ): Task<CallResult> {
   checkTransfer(fd, address, length, offset);
+  lwp.process.core.enterKernel();
   return readTask(lwp, { fd, address, length, offset });
 }
 
@@ -146,6 +150,7 @@ export function sysWrite(
   offset: number | null,
 ): Task<CallResult> {
   checkTransfer(fd, address, length, offset);
+  lwp.process.core.enterKernel();
   return writeTask(lwp, { fd, address, length, offset });
 }
 
@@ -208,6 +213,7 @@ function troubleOf(code: string): Errno {
 export function sysFtruncate(lwp: Lwp, fd: number, length: number): Task<CallResult> {
   checkDescriptor(fd);
   checkLength(length);
+  lwp.process.core.enterKernel();
   return ftruncateTask(lwp, fd, length);
 }
 
@@ -223,6 +229,7 @@ function* ftruncateTask({ process, vm }: Lwp, fd: number, length: number): Task<
 /** fsync(2). */
 export function sysFsync(lwp: Lwp, fd: number): Task<CallResult> {
   checkDescriptor(fd);
+  lwp.process.core.enterKernel();
   return fsyncTask(lwp, fd);
 }
 

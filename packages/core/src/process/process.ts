@@ -84,7 +84,6 @@ export class SyncProcess extends ProcessFace implements Process {
     process.ready();
     const { core, vm } = process;
     const task = make({ process, vm });
-    core.enterKernel();
     const result = core.kernel.call(core.port.threadOf(vm), task);
     process.sampleResident();
     return result;
