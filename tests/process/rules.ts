@@ -13,6 +13,8 @@ export interface Refusals {
 
 export interface Rules {
   readonly signals: Refusals;
+  /** A page that may be written or executed can perhaps be read: where it has a translation. */
+  readonly translatedIsReadable: boolean;
   /** What a fetch of an instruction must be allowed. */
   readonly fetchNeeds: number;
   /** Protection of the data segment. */
@@ -48,8 +50,8 @@ export interface Rules {
   readonly lockable: number;
   /** mlock of more than may be locked. */
   readonly lockLimit: readonly Errno[];
-  readonly mlockMissing: Errno;
-  readonly munlockMissing: Errno;
+  readonly mlockMissing: readonly Errno[];
+  readonly munlockMissing: readonly Errno[];
   readonly munlockUnwired: Errno | 0;
   /** What mlockall answers where it does not do what it says. */
   readonly mlockall: true | ((flags: number) => Errno | 0);
@@ -72,6 +74,7 @@ const refusedTogether = (flags: number, bits: number): Errno | 0 => ((flags & bi
 
 const FREEBSD: Rules = {
   signals: { missing: MAPERR, protection: ADRERR, pastEnd: ADRERR },
+  translatedIsReadable: false,
   fetchNeeds: 4,
   dataProt: 7,
   unaligned: 'rounded',
@@ -96,8 +99,8 @@ const FREEBSD: Rules = {
   lockTakesWrite: true,
   lockable: 1 / 3,
   lockLimit: ['EAGAIN', 'ENOMEM'],
-  mlockMissing: 'ENOMEM',
-  munlockMissing: 'ENOMEM',
+  mlockMissing: ['ENOMEM'],
+  munlockMissing: ['ENOMEM'],
   munlockUnwired: 0,
   mlockall: true,
   futureStays: false,
@@ -113,6 +116,7 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
   freebsd: FREEBSD,
   dragonfly: {
     ...FREEBSD,
+    translatedIsReadable: true,
     anonOffset: 'EINVAL',
     munmapNothing: 0,
     munlockUnwired: 'ENOMEM',
@@ -122,6 +126,7 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
   netbsd: {
     ...FREEBSD,
     signals: { missing: MAPERR, protection: 'SIGSEGV SEGV_ACCERR', pastEnd: MAPERR },
+    translatedIsReadable: true,
     dataProt: 3,
     outside: 'refused',
     lowest: 0,
@@ -132,9 +137,13 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
     both: 'EINVAL',
     adviceFree: 6,
     adviseMissing: ['EFAULT', 'ENOMEM'],
+    freeWired: 'EBUSY',
     mincoreHole: 'ENOMEM',
     mincoreUnaligned: true,
     lockTakesWrite: false,
+    // The first page missing, or a later one.
+    mlockMissing: ['ENOMEM', 'EINVAL'],
+    munlockMissing: ['ENOMEM', 'EINVAL'],
     munlockUnwired: 'EINVAL',
     futureStays: true,
     msyncFlags: (flags) => (flags > 7 ? 'EINVAL' : refusedTogether(flags, MS_ASYNC | MS_SYNC_NETBSD)),

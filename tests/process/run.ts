@@ -439,21 +439,24 @@ export class Run {
     return String(seen);
   }
 
-  private compareAndSwap({ real, model }: Twin, address: number, { width, value, same }: Of<'cas'>): string {
-    let was = 0n;
-    let stored = false;
+  private compareAndSwap(twin: Twin, address: number, { width, value, same }: Of<'cas'>): string {
+    const { real, model } = twin;
+    let now = 0n;
+    const loaded = this.load(twin, address, width, F.PROT_READ, () => {
+      now = width === 4 ? BigInt(real.load32(address)) : real.load64(address);
+      return littleEndian(now, width);
+    });
+    if (loaded.startsWith('SIG')) return loaded;
+    const expected = same ? now : now ^ 1n;
+    let was = now;
     const trap = trapOf(() => {
-      const now = width === 4 ? BigInt(real.load32(address)) : real.load64(address);
-      const expected = same ? now : now ^ 1n;
-      stored = same;
       was = width === 4 ? BigInt(real.compareAndSwap32(address, Number(expected), value)) : real.compareAndSwap64(address, expected, BigInt(value));
     });
-    const readable = this.model.reach(model, address, width, F.PROT_READ).most === width;
-    const through = this.model.trapped(model, address, width, readable ? F.PROT_WRITE : F.PROT_READ, trap);
+    const through = this.model.trapped(model, address, width, F.PROT_WRITE, trap);
     this.model.touched(model, address, width);
     if (!through) return trapName(trap, address);
     this.model.see(model, address, littleEndian(was, width));
-    if (stored) this.model.store(model, address, littleEndian(BigInt(value), width));
+    if (same) this.model.store(model, address, littleEndian(BigInt(value), width));
     return String(was);
   }
 

@@ -39,8 +39,9 @@ export class AccessModel extends Model {
     const { signals } = this.rules;
     const place = p.places.get(vpn);
     if (place === undefined) return [signals.missing];
-    if ((place.prot & need) === 0) return [signals.protection];
     const present = place.cell.present();
+    const translated = this.rules.translatedIsReadable && need === F.PROT_READ && place.prot !== 0 && present !== false;
+    if ((place.prot & need) === 0) return translated ? ['ok', signals.protection] : [signals.protection];
     return present === null ? ['ok', signals.pastEnd] : [present ? 'ok' : signals.pastEnd];
   }
 

@@ -202,7 +202,7 @@ export class Model {
     const { rules } = this;
     const unknown = (advice > 4 && advice !== rules.adviceFree) && 'EINVAL';
     const places = placesIn(p, pagesOf(address, length));
-    const whole = places.length === pagesOf(address, length).end - pagesOf(address, length).start;
+    const whole = length > 0 && places.length === pagesOf(address, length).end - pagesOf(address, length).start;
     const maybe = whole ? [] : rules.adviseMissing;
     const refusals = rules.madvise ? [unknown, this.badRange(address, length, 'refused')] : ['EOPNOTSUPP' as const];
     this.judge(actual, refusals, [...maybe, places.some(([, { wired }]) => wired !== 0) && rules.freeWired]);
@@ -224,8 +224,8 @@ export class Model {
     const most = p.lockLimit / PAGE_SIZE - pages;
     const over = length > 0 && counts.filter((wired) => wired >= 1).length > most;
     const perhaps = counts.filter((wired) => wired !== 0).length > most || this.lockedMost() + pages > this.memoryPages * rules.lockable;
-    const done = this.judge(actual, [length > 0 && (hole || gone) && rules.mlockMissing, this.badRange(address, length), ...(over ? rules.lockLimit : [])], [
-      ...(perhaps ? rules.lockLimit : []), ...(unsure || length === 0 ? [rules.mlockMissing] : []),
+    const done = this.judge(actual, [...(length > 0 && (hole || gone) ? rules.mlockMissing : []), this.badRange(address, length), ...(over ? rules.lockLimit : [])], [
+      ...(perhaps ? rules.lockLimit : []), ...(unsure || length === 0 ? rules.mlockMissing : []),
     ]);
     for (const [, place] of places) {
       if ((place.prot & F.PROT_WRITE) !== 0) place.cell.maybeCopied();
@@ -255,8 +255,8 @@ export class Model {
     const hole = places.length < range.end - range.start || range.start === range.end;
     const unwired = places.some(([, { wired }]) => wired === 0);
     const unsure = length === 0 || places.some(([, { wired }]) => Number.isNaN(wired));
-    const refusals = [length > 0 && hole && rules.munlockMissing, length > 0 && unwired && rules.munlockUnwired, this.badRange(address, length)];
-    if (!this.judge(actual, refusals, unsure ? [rules.munlockMissing, rules.munlockUnwired] : [])) return;
+    const refusals = [...(length > 0 && hole ? rules.munlockMissing : []), length > 0 && unwired && rules.munlockUnwired, this.badRange(address, length)];
+    if (!this.judge(actual, refusals, unsure ? [...rules.munlockMissing, rules.munlockUnwired] : [])) return;
     for (const [, place] of places) place.wired = rules.mlockNests && place.wired > 0 ? place.wired - 1 : 0;
   }
 
@@ -265,7 +265,9 @@ export class Model {
     const current = (flags & F.MCL_CURRENT) !== 0;
     const bad = (flags === 0 || (flags & ~3) !== 0) && 'EINVAL';
     const refusals = rules.mlockall === true ? [bad] : [rules.mlockall(flags)];
-    const done = this.judge(actual, refusals, current ? [...rules.lockLimit] : []);
+    const unsure = p.places.size + this.lockedMost() > this.memoryPages * rules.lockable || p.lockLimit < Number.POSITIVE_INFINITY ||
+      [...p.places.values()].some(({ cell, prot }) => (prot & F.PROT_READ) === 0 || cell.present() !== true);
+    const done = this.judge(actual, refusals, current && unsure ? [...rules.lockLimit, ...rules.mlockMissing] : []);
     if (current && !refusals.includes(actual as Errno)) {
       for (const place of p.places.values()) {
         place.cell.maybeCopied();
@@ -294,7 +296,7 @@ export class Model {
     const first = places[0]?.[1].cell;
     const notFile = rules.msyncFilesOnly && !(first instanceof FilePage);
     const maybe = [locked && rules.msyncLocked, notFile && 'EINVAL' as const];
-    this.judge(actual, [rules.msyncFlags(flags), this.badRange(address, length), hole && rules.msyncMissing], maybe);
+    this.judge(actual, [rules.msyncFlags(flags), this.badRange(address, length), hole && (length === 0 ? 'EINVAL' : rules.msyncMissing)], maybe);
   }
 
   mincore(p: ModelProcess, address: number, length: number, vector: Uint8Array, actual: CallResult): void {

@@ -96,7 +96,7 @@ export class Vm {
     const npages = machine.memory.poolFrames;
     this.kernel = new Kernel(machine.clock);
     this.pages = new Pages(npages, machine.memory.frames);
-    this.pmap = new NetbsdPmap(machine, this.pages);
+    this.pmap = new NetbsdPmap(machine, this.pages, this.mended);
     const freemin = Math.min(Math.max(Math.floor(npages / 200), FREEMIN_LEAST), FREEMIN_MOST);
     this.freemin = Math.max(freemin, RESERVE_KERNEL + 1);
     this.freetarg = Math.floor((this.freemin * 4) / 3);
