@@ -1,3 +1,4 @@
+/** The example CPU over all four systems: the same answers as on a bare buffer, through page-out, faults and forks. */
 import { SYSTEM_NAMES } from '@faultline/core';
 import { describe, expect, it } from 'vitest';
 import { AssemblyError, assemble } from './assembler.js';

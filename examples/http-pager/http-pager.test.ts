@@ -1,3 +1,4 @@
+/** A file over HTTP on all four systems: fetched where it is touched, larger than memory, and failing. */
 import {
   type AsyncProcess,
   createAsyncMachine,

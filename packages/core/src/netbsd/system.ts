@@ -85,7 +85,7 @@ export class NetbsdSystem implements VmSystem {
   /** Where the next file begins on the simulated disk: behind the swap area. */
   private nextDiskPage: number;
   /** Files and devices of this machine: those of another would be mapped with frames that mean something else here. */
-  private readonly handles = new WeakSet<object>();
+  private readonly handles = new Set<object>();
 
   constructor(options: NetbsdOptions = {}) {
     checkOptions(options);
