@@ -14,10 +14,9 @@ import {
   PTE_MODIFIED,
   PTE_REFERENCED,
   PTE_WIRED,
-  PTE_WRITE,
 } from '../machine/pagetable.js';
 import type { Prot } from '../vm/prot.js';
-import { PROT_ALL, PROT_EXECUTE, PROT_READ, PROT_WRITE } from '../vm/prot.js';
+import { PROT_ALL, PROT_EXECUTE, PROT_WRITE } from '../vm/prot.js';
 import type { Pages } from './page.js';
 import { PP_MODIFIED, PP_USED } from './page.js';
 

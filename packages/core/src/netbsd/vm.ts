@@ -96,6 +96,7 @@ export class Vm {
     const npages = machine.memory.poolFrames;
     this.kernel = new Kernel(machine.clock);
     this.pages = new Pages(npages, machine.memory.frames);
+    this.mended = options.defects === 'mended';
     this.pmap = new NetbsdPmap(machine, this.pages, this.mended);
     const freemin = Math.min(Math.max(Math.floor(npages / 200), FREEMIN_LEAST), FREEMIN_MOST);
     this.freemin = Math.max(freemin, RESERVE_KERNEL + 1);
@@ -103,7 +104,6 @@ export class Vm {
     this.wiredmax = Math.floor(npages / 3);
     this.swap = new SwapArea(options.swapPages);
     this.swapStore = options.swapStore;
-    this.mended = options.defects === 'mended';
     this.deadly = options.deadly ?? false;
   }
 
