@@ -15,8 +15,17 @@ export interface Rules {
   readonly signals: Refusals;
   /** A page that may be written or executed can perhaps be read: where it has a translation. */
   readonly translatedIsReadable: boolean;
-  /** What a fetch of an instruction must be allowed. */
+  /** What a fetch of an instruction must be allowed, and a store: all of it. */
   readonly fetchNeeds: number;
+  readonly storeNeeds: number;
+  /** Frames that the kernel keeps back, beside what the others do. */
+  readonly moreMemory: number;
+  /** Protection of a stack. */
+  readonly stackProt: number;
+  /** Pages at offsets inside a page know nothing of the others: no offsets like that. */
+  readonly wholeOffsets: boolean;
+  /** The last page of user space cannot be mapped at a fixed place. */
+  readonly lastPageRefused: boolean;
   /** Protection of the data segment. */
   readonly dataProt: number;
   /** An address inside a page: refused, or rounded down. */
@@ -46,6 +55,8 @@ export interface Rules {
   readonly mincoreUnaligned: boolean;
   readonly mlockNests: boolean;
   readonly lockTakesWrite: boolean;
+  /** mlock and munlock cut off what lies outside of user space. */
+  readonly lockClamped: boolean;
   /** Part of memory that can be locked. */
   readonly lockable: number;
   /** mlock of more than may be locked. */
@@ -76,6 +87,11 @@ const FREEBSD: Rules = {
   signals: { missing: MAPERR, protection: ADRERR, pastEnd: ADRERR },
   translatedIsReadable: false,
   fetchNeeds: 4,
+  storeNeeds: 2,
+  moreMemory: 0,
+  stackProt: 3,
+  wholeOffsets: false,
+  lastPageRefused: false,
   dataProt: 7,
   unaligned: 'rounded',
   outside: 'clamped',
@@ -97,6 +113,7 @@ const FREEBSD: Rules = {
   mincoreUnaligned: false,
   mlockNests: false,
   lockTakesWrite: true,
+  lockClamped: true,
   lockable: 1 / 3,
   lockLimit: ['EAGAIN', 'ENOMEM'],
   mlockMissing: ['ENOMEM'],
@@ -117,10 +134,13 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
   dragonfly: {
     ...FREEBSD,
     translatedIsReadable: true,
+    fetchNeeds: 1,
+    moreMemory: 128,
+    lockClamped: false,
     anonOffset: 'EINVAL',
     munmapNothing: 0,
     munlockUnwired: 'ENOMEM',
-    mlockall: (flags) => (flags === MCL_FUTURE ? 0 : 'EINVAL'),
+    mlockall: (flags) => (flags === MCL_FUTURE ? 0 : flags === 0 || flags > 3 ? 'EINVAL' : 'ENOSYS'),
     msyncLocked: 0,
   },
   netbsd: {
@@ -153,14 +173,19 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
   csrg: {
     ...FREEBSD,
     fetchNeeds: 1,
+    storeNeeds: 3,
+    stackProt: 7,
+    wholeOffsets: true,
+    lastPageRefused: true,
     unaligned: 'refused',
+    lowest: 0,
+    munmapHole: 0,
     munmapNothing: 0,
     offsetRemainder: false,
     addressLimit: false,
     madvise: false,
     mincore: false,
     mlockNests: true,
-    lockable: 1,
     lockTakesWrite: false,
     munlockUnwired: 'ENOMEM',
     mlockall: () => 'EOPNOTSUPP',
@@ -168,6 +193,5 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
     msyncLocked: 0,
     msyncFilesOnly: true,
     copyEndsSharing: 'never',
-    brkBelow: 0,
   },
 };

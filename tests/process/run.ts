@@ -58,15 +58,16 @@ export class Run {
     readonly options: RunOptions,
     { memoryPages, swapPages }: Program,
   ) {
+    const rules = RULES[options.system];
     const contents = Object.entries(FILES).map(([name, bytes]) => [name, initial(name, bytes)] as const);
     const machine = F.createMachine({
       system: options.system,
-      memory: memoryPages * PAGE_SIZE,
+      memory: (memoryPages + rules.moreMemory) * PAGE_SIZE,
       swap: swapPages * PAGE_SIZE,
       files: Object.fromEntries(contents),
     });
     this.machine = options.plant?.(machine) ?? machine;
-    this.model = new AccessModel(RULES[options.system], swapPages < memoryPages * 2, memoryPages);
+    this.model = new AccessModel(rules, swapPages < memoryPages * 2, memoryPages + rules.moreMemory);
     for (const [name, bytes] of contents) this.files.set(name, new ModelFile(name, bytes));
   }
 
@@ -195,7 +196,7 @@ export class Run {
     const image = { segments: [path === '' ? segment : { ...segment, path }], dataStart: DATA_START, stack: stack * PAGE_SIZE };
     const answer = real.exec(image);
     if (!this.model.judge(answer, [missing && 'ENOENT'])) return String(answer);
-    const top = { start: F.USER_MAX_PAGE - stack, pages: stack, prot: 3, file: null };
+    const top = { start: F.USER_MAX_PAGE - stack, pages: stack, prot: this.model.rules.stackProt, file: null };
     this.model.exec(model, [{ start: WINDOW_START, pages, prot: 3, file: file ?? null }, top], DATA_START);
     return String(answer);
   }
@@ -246,7 +247,8 @@ export class Run {
     };
     switch (operation.op) {
       case 'mmap': {
-        const { prot, flags, fd, offset } = operation;
+        const { prot, flags, fd } = operation;
+        const offset = model.rules.wholeOffsets ? operation.offset - (operation.offset % PAGE_SIZE) : operation.offset;
         const call = { address, length, prot, flags, fd, offset };
         return told(real.mmap(address, length, prot, flags, fd, offset), (answer) => {
           model.mmap(twinModel, call, answer);

@@ -39,9 +39,10 @@ export class AccessModel extends Model {
     const { signals } = this.rules;
     const place = p.places.get(vpn);
     if (place === undefined) return [signals.missing];
+    const wanted = need === F.PROT_WRITE ? this.rules.storeNeeds : need;
     const present = place.cell.present();
     const translated = this.rules.translatedIsReadable && need === F.PROT_READ && place.prot !== 0 && present !== false;
-    if ((place.prot & need) === 0) return translated ? ['ok', signals.protection] : [signals.protection];
+    if ((place.prot & wanted) !== wanted) return translated ? ['ok', signals.protection] : [signals.protection];
     return present === null ? ['ok', signals.pastEnd] : [present ? 'ok' : signals.pastEnd];
   }
 

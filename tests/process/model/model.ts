@@ -95,7 +95,7 @@ export class Model {
     const base = address - (fixed ? remainder : 0);
     const refusals: Refusal[] = [
       fixed && base % PAGE_SIZE !== 0 && 'EINVAL',
-      ...(fixed && !isUser(base, count) ? rules.fixedOutside : []),
+      ...(fixed && (!isUser(base, count) || (rules.lastPageRefused && base + count * PAGE_SIZE === USER_MAX_ADDRESS)) ? rules.fixedOutside : []),
       ...(!fixed && count >= USER_MAX_PAGE ? rules.tooLong : []),
       anon && call.fd !== -1 && 'EINVAL',
       anon && offset !== 0 && rules.anonOffset,
@@ -173,7 +173,7 @@ export class Model {
   /** A range as the calls see it that cut off what lies outside of user space. */
   private userPages(address: number, length: number): PageRange {
     const { start, end } = pagesOf(address, length);
-    if (this.rules.outside !== 'clamped') return { start, end };
+    if (!this.rules.lockClamped) return { start, end };
     const last = Math.min(end, USER_MAX_PAGE);
     return { start: Math.min(Math.max(start, USER_MIN_PAGE), last), end: last };
   }
@@ -282,8 +282,9 @@ export class Model {
   }
 
   munlockall(p: ModelProcess, actual: CallResult): void {
-    if (this.judge(actual, [this.rules.mlockall !== true && this.rules.mlockall(F.MCL_FUTURE)])) p.future = false;
-    for (const place of p.places.values()) place.wired = p.future ? place.wired : 0;
+    if (!this.judge(actual, [this.rules.mlockall !== true && this.rules.mlockall(F.MCL_FUTURE)])) return;
+    p.future = false;
+    for (const place of p.places.values()) place.wired = 0;
   }
 
   msync(p: ModelProcess, address: number, length: number, flags: number, actual: CallResult): void {
@@ -293,8 +294,7 @@ export class Model {
     const places = placesIn(p, range);
     const hole = places.length < range.end - range.start;
     const locked = (flags & F.MS_INVALIDATE) !== 0 && (length === 0 ? [...p.places] : places).some(([, { wired }]) => wired !== 0);
-    const first = places[0]?.[1].cell;
-    const notFile = rules.msyncFilesOnly && !(first instanceof FilePage);
+    const notFile = rules.msyncFilesOnly && (length === 0 || places.length > 1 || !(places[0]?.[1].cell instanceof FilePage));
     const maybe = [locked && rules.msyncLocked, notFile && 'EINVAL' as const];
     this.judge(actual, [rules.msyncFlags(flags), this.badRange(address, length), hole && (length === 0 ? 'EINVAL' : rules.msyncMissing)], maybe);
   }
