@@ -18,6 +18,10 @@ export interface Rules {
   /** What a fetch of an instruction must be allowed, and a store: all of it. */
   readonly fetchNeeds: number;
   readonly storeNeeds: number;
+  /** A page that may be written can be stored to where it has a translation, though the entry must allow reading too. */
+  readonly translatedIsWritable: boolean;
+  /** In the stack region a permission that is missing is a page that is missing. */
+  readonly stackHides: boolean;
   /** Frames that the kernel keeps back, beside what the others do. */
   readonly moreMemory: number;
   /** Protection of a stack. */
@@ -88,6 +92,8 @@ const FREEBSD: Rules = {
   translatedIsReadable: false,
   fetchNeeds: 4,
   storeNeeds: 2,
+  translatedIsWritable: false,
+  stackHides: false,
   moreMemory: 0,
   stackProt: 3,
   wholeOffsets: false,
@@ -174,6 +180,9 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
     ...FREEBSD,
     fetchNeeds: 1,
     storeNeeds: 3,
+    translatedIsWritable: true,
+    stackHides: true,
+    lockClamped: false,
     stackProt: 7,
     wholeOffsets: true,
     lastPageRefused: true,

@@ -197,7 +197,7 @@ export class Run {
     const answer = real.exec(image);
     if (!this.model.judge(answer, [missing && 'ENOENT'])) return String(answer);
     const top = { start: F.USER_MAX_PAGE - stack, pages: stack, prot: this.model.rules.stackProt, file: null };
-    this.model.exec(model, [{ start: WINDOW_START, pages, prot: 3, file: file ?? null }, top], DATA_START);
+    this.model.exec(model, [{ start: WINDOW_START, pages, prot: 3, file: file ?? null }, top], DATA_START, top.start);
     return String(answer);
   }
 

@@ -41,9 +41,17 @@ export class AccessModel extends Model {
     if (place === undefined) return [signals.missing];
     const wanted = need === F.PROT_WRITE ? this.rules.storeNeeds : need;
     const present = place.cell.present();
-    const translated = this.rules.translatedIsReadable && need === F.PROT_READ && place.prot !== 0 && present !== false;
-    if ((place.prot & wanted) !== wanted) return translated ? ['ok', signals.protection] : [signals.protection];
+    if ((place.prot & wanted) !== wanted) return this.withoutPermission(p, vpn, need, place.prot, present !== false);
     return present === null ? ['ok', signals.pastEnd] : [present ? 'ok' : signals.pastEnd];
+  }
+
+  /** Hardware that tells fewer permissions apart than the map does lets some accesses through, where there is a translation. */
+  private withoutPermission(p: ModelProcess, vpn: number, need: number, prot: number, translated: boolean): readonly string[] {
+    const { rules } = this;
+    const refused = rules.stackHides && vpn >= p.stackStart ? rules.signals.missing : rules.signals.protection;
+    const readable = rules.translatedIsReadable && need === F.PROT_READ && prot !== 0;
+    const writable = rules.translatedIsWritable && need === F.PROT_WRITE && (prot & F.PROT_WRITE) !== 0;
+    return translated && (readable || writable) ? ['ok', refused] : [refused];
   }
 
   /** How many bytes can be reached in any case, and how many perhaps. */

@@ -36,6 +36,8 @@ export interface ModelProcess {
   lockLimit: number;
   /** mlockall(MCL_FUTURE). */
   future: boolean;
+  /** First page of the stack region. */
+  stackStart: number;
   /** Where mmap has put what had no fixed place. */
   readonly placed: number[];
 }
@@ -160,6 +162,7 @@ export class Model {
     const range = pagesOf(address, length);
     const hole = placesIn(p, range).length < range.end - range.start;
     const refusals = [this.badRange(address, length, 'refused'), length === 0 && rules.munmapNothing, length > 0 && hole && rules.munmapHole];
+    if (length === 0 && actual === rules.munmapNothing) return;
     if (this.judge(actual, refusals) && length > 0) this.remove(p, range);
   }
 
@@ -306,7 +309,7 @@ export class Model {
     const short = vector.length < range.end - range.start && ('EFAULT' as const);
     const outside = address + length > USER_MAX_ADDRESS && ('EINVAL' as const);
     const bad = outside || (rules.mincoreUnaligned && (address % PAGE_SIZE !== 0 || length === 0) && 'EINVAL');
-    if (!this.judge(actual, rules.mincore ? [hole, short, bad] : ['EOPNOTSUPP'])) return;
+    if (!this.judge(actual, rules.mincore ? [hole, short, bad] : ['EOPNOTSUPP'], address < PAGE_SIZE ? ['EINVAL'] : [])) return;
     for (let vpn = range.start; vpn < range.end; vpn++) {
       const place = p.places.get(vpn);
       const answer = vector[vpn - range.start] as number;
@@ -338,7 +341,7 @@ export class Model {
 
   spawn(dataEnd: number): ModelProcess {
     const limits = { dataLimit: 32 * 2 ** 30, addressLimit: Number.POSITIVE_INFINITY, lockLimit: Number.POSITIVE_INFINITY };
-    const p = { places: new Map(), fds: [], dataStart: dataEnd, dataEnd, future: false, placed: [], ...limits };
+    const p = { places: new Map(), fds: [], dataStart: dataEnd, dataEnd, future: false, placed: [], stackStart: USER_MAX_PAGE, ...limits };
     this.processes.push(p);
     return p;
   }
@@ -377,9 +380,9 @@ export class Model {
     return child;
   }
 
-  exec(p: ModelProcess, segments: readonly ModelSegment[], dataStart: number): void {
+  exec(p: ModelProcess, segments: readonly ModelSegment[], dataStart: number, stackStart: number): void {
     this.remove(p, { start: 0, end: USER_MAX_PAGE });
-    Object.assign(p, { dataStart, dataEnd: dataStart, future: false });
+    Object.assign(p, { dataStart, dataEnd: dataStart, stackStart, future: false });
     for (const { start, pages, prot, file } of segments) {
       for (let i = 0; i < pages; i++) {
         const cell = new Cell(file === null ? undefined : file.page(i));

@@ -43,14 +43,20 @@ export function* faultTask(
   return result;
 }
 
-/** vm_fault_wire: faults every page of a range in. As seeded failures are nobody's business. */
+/**
+ * vm_fault_wire: faults every page of a range in. As seeded failures are nobody's business; mended, the pages before the one that failed are
+ * unwired again.
+ */
 export function* faultWire(vm: Vm, thread: Thread, map: VmMap, start: number, end: number): Task<number> {
   mark(vm, 'W1');
   for (let vpn = start; vpn < end; vpn++) {
     mark(vm, 'W2');
     const result = yield* faultTask(vm, thread, map, vpn, PROT_NONE, true);
     if (result === KERN_SUCCESS) continue;
-    if (vm.mended) return result;
+    if (vm.mended) {
+      faultUnwire(vm, map, start, vpn);
+      return result;
+    }
     vm.wiringAstray = 'a page that could not be wired counts as wired';
   }
   return KERN_SUCCESS;

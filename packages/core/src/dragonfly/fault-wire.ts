@@ -18,8 +18,8 @@ import type { MapEntry, VmMap } from './map-entry.js';
 import { allocateObject, isFictitious, MAP_ENTRY_KSTACK } from './map-entry.js';
 import { lockMap, unlockMapWrite } from './map-lock.js';
 import type { VmObject } from './object.js';
-import { PG_ZERO, pageActivate, pageClearFlag, pageLookup, pageUnwire, pageWakeup } from './page.js';
-import { pageAlloc, VM_ALLOC_NORMAL } from './page-alloc.js';
+import { PG_ZERO, pageActivate, pageClearFlag, pageDirty, pageLookup, pageSetValid, pageUnwire, pageWakeup } from './page.js';
+import { pageAlloc, releaseWired, VM_ALLOC_NORMAL } from './page-alloc.js';
 import type { DragonflyProcess } from './process.js';
 import { getToken } from './tokens.js';
 import type { Vm } from './vm.js';
@@ -109,10 +109,18 @@ function unwirePages(vm: Vm, map: VmMap, start: number, end: number, fictitious:
   for (let vpn = start; vpn < end; vpn++) {
     mark(vm, 'F104');
     const page = vm.pmap.extract(map.pmap, vpn);
-    if (page < 0) continue;
-    vm.pmap.changeWiring(map.pmap, vpn, false);
-    if (!fictitious) pageUnwire(vm, page, true);
+    if (page >= 0) vm.pmap.changeWiring(map.pmap, vpn, false);
+    if (vm.mended) unwireKnown(vm, map, vpn);
+    else if (page >= 0 && !fictitious) pageUnwire(vm, page, true);
   }
+}
+
+/** The mending of O9: unwires the page that was wired here, whatever the translation shows. */
+function unwireKnown(vm: Vm, map: VmMap, vpn: number): void {
+  const page = map.wiredFrames.get(vpn);
+  if (page === undefined) return;
+  map.wiredFrames.delete(vpn);
+  releaseWired(vm, page);
 }
 
 /**
@@ -134,18 +142,30 @@ export function* faultCopyEntry(
     const page = yield* allocateWaiting(vm, thread, object, index);
     if (page < 0) return false;
     const source = wiredSource(vm, sourceEntry, index);
-    if (source < 0) {
-      mark(vm, 'F109');
-      vm.panic('vm_fault_copy_wired: page missing');
-    }
-    mark(vm, 'F110');
-    copyPage(vm, source, page);
-    pageEvent(vm, source);
+    if (!copyWired(vm, source, page)) vm.panic('vm_fault_copy_wired: page missing');
     pageClearFlag(vm, page, PG_ZERO);
     vm.pmap.enter(target.pmap, targetEntry.start + index, page, prot, false);
     pageActivate(vm, page);
     pageWakeup(vm, page);
   }
+  return true;
+}
+
+/** Copies a wired page, and answers whether there was one. Mended: what a truncation has taken back is zeros for the child (O36). */
+function copyWired(vm: Vm, source: number, page: number): boolean {
+  if (vm.mended && (source < 0 || vm.pages.valid[source] === 0)) {
+    vm.zeroFrame(page);
+    pageSetValid(vm, page);
+    pageDirty(vm, page);
+    return true;
+  }
+  if (source < 0) {
+    mark(vm, 'F109');
+    return false;
+  }
+  mark(vm, 'F110');
+  copyPage(vm, source, page);
+  pageEvent(vm, source);
   return true;
 }
 

@@ -30,6 +30,7 @@ import {
   pageIsBusy,
   pageRemove,
   pageUnqueueNoWakeup,
+  pageUnwire,
   pageWakeup,
 } from './page.js';
 import type { Vm } from './vm.js';
@@ -157,6 +158,13 @@ export function pageFree(vm: Vm, page: number): void {
   if (pages.holdCount[page] !== 0) pages.queues.insertTail(PQ_HOLD, page);
   else enqueueColoured(vm, page, PQ_FREE);
   freeWakeup(vm);
+}
+
+/** vm_page_unwire of a page that may have lost its object while it was wired: with the last wiring it is free. Mended only. */
+export function releaseWired(vm: Vm, page: number): void {
+  pageUnwire(vm, page, true);
+  const lost = vm.pages.wireCount[page] === 0 && vm.pages.hash.object[page] === 0;
+  if (lost && !pageHasFlag(vm, page, PG_FICTITIOUS)) pageFree(vm, page);
 }
 
 /** vnode_pager_freepage: a page that a failed read leaves behind; one that the buffer cache still has is only let go. */
