@@ -20,6 +20,8 @@ export interface Rules {
   readonly storeNeeds: number;
   /** A page that may be written can be stored to where it has a translation, though the entry must allow reading too. */
   readonly translatedIsWritable: boolean;
+  /** A private page that was locked before it was made writable may refuse to be stored to. */
+  readonly lockedRefuses: boolean;
   /** In the stack region a permission that is missing is a page that is missing. */
   readonly stackHides: boolean;
   /** Frames that the kernel keeps back, beside what the others do. */
@@ -93,6 +95,7 @@ const FREEBSD: Rules = {
   fetchNeeds: 4,
   storeNeeds: 2,
   translatedIsWritable: false,
+  lockedRefuses: false,
   stackHides: false,
   moreMemory: 0,
   stackProt: 3,
@@ -141,6 +144,7 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
     ...FREEBSD,
     translatedIsReadable: true,
     fetchNeeds: 1,
+    lockedRefuses: true,
     moreMemory: 128,
     lockClamped: false,
     anonOffset: 'EINVAL',

@@ -13,7 +13,6 @@ import { DATA_START, FILES, FROM_TOP, type Operation, PLACE_BYTES, PLACED, type 
 import { RULES } from './rules.js';
 
 const { PAGE_SIZE } = F;
-const SNAPSHOTS = process.env.SNAP === '1';
 export const PROCESSES_MAX = 6;
 /** Where comparisons map their buffer: nothing else comes here. */
 const SCRATCH = 0x7000_0000_0000;
@@ -100,7 +99,6 @@ export class Run {
       case 'sync':
         return String(this.model.judge(this.machine.sync(), []));
       case 'snapshot':
-        if (!SNAPSHOTS) return '';
         this.saved = { real: this.machine.snapshot(), model: this.frozen() };
         return '';
       case 'restore':

@@ -42,6 +42,9 @@ export class AccessModel extends Model {
     const wanted = need === F.PROT_WRITE ? this.rules.storeNeeds : need;
     const present = place.cell.present();
     if ((place.prot & wanted) !== wanted) return this.withoutPermission(p, vpn, need, place.prot, present !== false);
+    if (this.rules.lockedRefuses && place.wired !== 0 && need === F.PROT_WRITE && present === true && !place.shared) {
+      return ['ok', signals.protection];
+    }
     return present === null ? ['ok', signals.pastEnd] : [present ? 'ok' : signals.pastEnd];
   }
 

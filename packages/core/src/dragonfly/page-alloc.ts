@@ -160,11 +160,11 @@ export function pageFree(vm: Vm, page: number): void {
   freeWakeup(vm);
 }
 
-/** vm_page_unwire of a page that may have lost its object while it was wired: with the last wiring it is free. Mended only. */
+/** vm_page_unwire of a page that may have lost its object or its contents while it was wired: with the last wiring it is free. Mended only. */
 export function releaseWired(vm: Vm, page: number): void {
   pageUnwire(vm, page, true);
-  const lost = vm.pages.wireCount[page] === 0 && vm.pages.hash.object[page] === 0;
-  if (lost && !pageHasFlag(vm, page, PG_FICTITIOUS)) pageFree(vm, page);
+  const lost = vm.pages.hash.object[page] === 0 || vm.pages.valid[page] === 0;
+  if (lost && vm.pages.wireCount[page] === 0 && vm.pages.busy[page] === 0 && !pageHasFlag(vm, page, PG_FICTITIOUS)) pageFree(vm, page);
 }
 
 /** vnode_pager_freepage: a page that a failed read leaves behind; one that the buffer cache still has is only let go. */
