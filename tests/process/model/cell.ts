@@ -30,6 +30,8 @@ export const ZEROS = new Uint8Array(PAGE_SIZE);
 const OPTIONS_MAX = 64;
 
 export class Cell {
+  /** How often somebody has looked where more than one thing could be seen. */
+  static openlySeen = 0;
   options: Option[];
   /** What it showed at earlier forks, from the mapping on: MADV_FREE may bring that back. */
   older: Option[];
@@ -69,6 +71,7 @@ export class Cell {
       return;
     }
     const possible = this.values();
+    if (possible.length > 1) Cell.openlySeen++;
     if (!possible.some((value) => shows(value, offset, seen))) throw new Mismatch(difference(possible, offset, seen));
     if (this.volatile) return;
     this.options = this.options.filter((option) => valuesOf(option).some((value) => shows(value, offset, seen)));

@@ -219,7 +219,8 @@ export class Model {
     const { rules } = this;
     const range = this.userPages(address, length);
     const places = placesIn(p, range);
-    const hole = places.length < range.end - range.start || range.start === range.end;
+    const hole = places.length < range.end - range.start;
+    const empty = length === 0 || range.start === range.end;
     const gone = places.some(([, { cell }]) => cell.present() === false);
     const unsure = places.some(([, { cell, prot }]) => cell.present() === null || prot === 0 || (prot & F.PROT_READ) === 0);
     const pages = range.end - range.start;
@@ -228,7 +229,7 @@ export class Model {
     const over = length > 0 && counts.filter((wired) => wired >= 1).length > most;
     const perhaps = counts.filter((wired) => wired !== 0).length > most || this.lockedMost() + pages > this.memoryPages * rules.lockable;
     const done = this.judge(actual, [...(length > 0 && (hole || gone) ? rules.mlockMissing : []), this.badRange(address, length), ...(over ? rules.lockLimit : [])], [
-      ...(perhaps ? rules.lockLimit : []), ...(unsure || length === 0 ? rules.mlockMissing : []),
+      ...(perhaps ? rules.lockLimit : []), ...(unsure || empty ? rules.mlockMissing : []),
     ]);
     for (const [, place] of places) {
       if ((place.prot & F.PROT_WRITE) !== 0) place.cell.maybeCopied();
@@ -255,9 +256,10 @@ export class Model {
     const { rules } = this;
     const range = this.userPages(address, length);
     const places = placesIn(p, range);
-    const hole = places.length < range.end - range.start || range.start === range.end;
+    const hole = places.length < range.end - range.start;
+    const empty = length === 0 || range.start === range.end;
     const unwired = places.some(([, { wired }]) => wired === 0);
-    const unsure = length === 0 || places.some(([, { wired }]) => Number.isNaN(wired));
+    const unsure = empty || places.some(([, { wired }]) => Number.isNaN(wired));
     const refusals = [...(length > 0 && hole ? rules.munlockMissing : []), length > 0 && unwired && rules.munlockUnwired, this.badRange(address, length)];
     if (!this.judge(actual, refusals, unsure ? [...rules.munlockMissing, rules.munlockUnwired] : [])) return;
     for (const [, place] of places) place.wired = rules.mlockNests && place.wired > 0 ? place.wired - 1 : 0;

@@ -90,7 +90,7 @@ export class DragonflySystem implements VmSystem {
   /** The CPU that processes run on. */
   private readonly cpu: Cpu;
   /** Files and devices of this machine: those of another would be mapped with frames that mean something else here. */
-  private readonly handles = new WeakSet<object>();
+  private readonly handles = new Set<object>();
   private nextProcessId = 1;
   private readonly daemon;
   /** Where the next file begins on the simulated disk: behind the swap area. */
