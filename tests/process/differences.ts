@@ -93,6 +93,11 @@ export const DIFFERENCES: readonly Difference[] = [
       of(operation, 'mmap', 'brk', 'sbrk') && Object.values(answers).some((answer) => answer === 'ENOMEM' || answer === 'EAGAIN'),
   },
   {
+    cell: 'mmap len 0',
+    why: 'netbsd looks at the length before the rest of what a fixed mapping must be',
+    explains: (operation, answers) => operation.op === 'mmap' && operation.length === 0 && others(answers, 'netbsd'),
+  },
+  {
     cell: 'mmap: hint',
     why: 'where a mapping without a fixed place goes is the kernel’s choice',
     explains: (operation) => operation.op === 'mmap' && (operation.flags & F.MAP_FIXED) === 0,

@@ -136,12 +136,17 @@ export class Cell {
     twin.options = [...this.options];
     twin.older = [...this.older];
     twin.volatile = this.volatile;
+    for (const option of this.options) {
+      if (option instanceof Cell && option.followers.includes(this)) option.followers.push(twin);
+    }
     return twin;
   }
 
   /** A page that shows this one until it is stored to, or a copy made at any moment from now on. */
   derive(): Cell {
     const derived = new Cell(this);
+    // What this one has not copied itself may be shown by the other without it.
+    derived.options = [this, ...this.options.filter((option) => option instanceof Cell)];
     this.followers.push(derived);
     return derived;
   }

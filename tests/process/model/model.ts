@@ -221,8 +221,8 @@ export class Model {
     const places = placesIn(p, range);
     const hole = places.length < range.end - range.start;
     const empty = length === 0 || range.start === range.end;
-    const gone = places.some(([, { cell }]) => cell.present() === false);
-    const unsure = places.some(([, { cell, prot }]) => cell.present() === null || prot === 0 || (prot & F.PROT_READ) === 0);
+    const gone = places.some(([, { cell, wired }]) => cell.present() === false && wired === 0);
+    const unsure = places.some(([, { cell, prot }]) => cell.present() !== true || prot === 0 || (prot & F.PROT_READ) === 0);
     const pages = range.end - range.start;
     const counts = [...p.places.values()].map(({ wired }) => wired);
     const most = p.lockLimit / PAGE_SIZE - pages;
