@@ -75,9 +75,9 @@ function moveUp(f: Fault): void {
 function copyUp(f: Fault): void {
   branch(f, 'F94');
   copyPage(f.vm, f.m, f.firstM);
-  // As seeded others who share the top object go on seeing the old page through their translations (O35).
-  if (f.vm.mended && f.firstObject.refCount > 1) f.vm.pmap.removeAll(f.m);
   pageEvent(f.vm, f.m);
+  // As seeded others who share the top object go on seeing the old page through their translations (O32).
+  if (f.vm.mended && f.firstObject.refCount > 1) f.vm.pmap.removeAll(f.m);
   releasePage(f);
 }
 

@@ -30,7 +30,6 @@ import { MAP_ENTRY_KSTACK, MAP_ENTRY_NOFAULT, VM_MAPTYPE_VPAGETABLE } from './ma
 import { LOOKUP_BLOCKED, mapLookup, VM_PROT_OVERRIDE_WRITE } from './map-lookup.js';
 import { objectReference } from './object.js';
 import { PG_REFERENCED, pageActivate, pageSetFlag, pageUnwire, pageWakeup, pageWire } from './page.js';
-import { releaseWired } from './page-alloc.js';
 import { growStack } from './stack.js';
 import { vnodeBelow } from './vnode.js';
 
@@ -194,13 +193,10 @@ function finish(f: Fault): FaultStage | null {
   if ((f.flags & VM_FAULT_WIRE_MASK) !== 0) {
     vm.vmToken.release(f.thread);
     branch(f, f.wired ? 'F25' : 'F26');
-    if (f.wired) {
-      pageWire(vm, m);
-      if (vm.mended) f.map.wiredFrames.set(f.vaddr, m);
-    } else pageUnwire(vm, m, true);
+    if (f.wired) pageWire(vm, m);
+    else pageUnwire(vm, m, true);
   } else {
     branch(f, 'F27');
-    if (f.wired && vm.mended) keepWired(f);
     pageActivate(vm, m);
     vm.vmToken.release(f.thread);
   }
@@ -208,16 +204,6 @@ function finish(f: Fault): FaultStage | null {
   pageWakeup(vm, m);
   f.result = KERN_SUCCESS;
   return dropTop(f, done);
-}
-
-/** Mended: where an ordinary fault on a wired range has found another page than the wired one, the wiring goes over to it. */
-function keepWired(f: Fault): void {
-  const { vm, m } = f;
-  const before = f.map.wiredFrames.get(f.vaddr);
-  if (before === undefined || before === m) return;
-  pageWire(vm, m);
-  releaseWired(vm, before);
-  f.map.wiredFrames.set(f.vaddr, m);
 }
 
 function done(): FaultStage | null {

@@ -132,8 +132,6 @@ export class VmMap {
   wireFuture = false;
   /** Pages that a stack may have (RLIMIT_STACK). */
   stackLimit = Number.POSITIVE_INFINITY;
-  /** Mended only: the frame that is wired for each page of a wired range, which its translation may not show (O9). */
-  readonly wiredFrames = new Map<number, number>();
 
   constructor(
     vm: Vm,

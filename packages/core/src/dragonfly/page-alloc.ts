@@ -10,7 +10,7 @@
 import type { VmObject } from './object.js';
 import { OBJT_PHYS } from './object.js';
 import {
-  enqueueColoured,
+  enqueueFree,
   PG_BUSY,
   PG_FICTITIOUS,
   PG_UNMANAGED,
@@ -30,7 +30,6 @@ import {
   pageIsBusy,
   pageRemove,
   pageUnqueueNoWakeup,
-  pageUnwire,
   pageWakeup,
 } from './page.js';
 import type { Vm } from './vm.js';
@@ -156,15 +155,8 @@ export function pageFree(vm: Vm, page: number): void {
   pages.dirty[page] = 0;
   pages.flags[page] = 0;
   if (pages.holdCount[page] !== 0) pages.queues.insertTail(PQ_HOLD, page);
-  else enqueueColoured(vm, page, PQ_FREE);
+  else enqueueFree(vm, page);
   freeWakeup(vm);
-}
-
-/** vm_page_unwire of a page that may have lost its object or its contents while it was wired: with the last wiring it is free. Mended only. */
-export function releaseWired(vm: Vm, page: number): void {
-  pageUnwire(vm, page, true);
-  const lost = vm.pages.hash.object[page] === 0 || vm.pages.valid[page] === 0;
-  if (lost && vm.pages.wireCount[page] === 0 && vm.pages.busy[page] === 0 && !pageHasFlag(vm, page, PG_FICTITIOUS)) pageFree(vm, page);
 }
 
 /** vnode_pager_freepage: a page that a failed read leaves behind; one that the buffer cache still has is only let go. */
@@ -184,7 +176,7 @@ export function pageUnhold(vm: Vm, page: number): void {
   pages.holdCount[page] = count;
   if (count > 0 || pages.queues.queue[page] !== PQ_HOLD) return;
   pages.queues.remove(page);
-  enqueueColoured(vm, page, PQ_FREE);
+  enqueueFree(vm, page);
   freeWakeup(vm);
 }
 

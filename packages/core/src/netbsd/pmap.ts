@@ -16,7 +16,7 @@ import {
   PTE_WIRED,
 } from '../machine/pagetable.js';
 import type { Prot } from '../vm/prot.js';
-import { PROT_ALL, PROT_EXECUTE, PROT_WRITE } from '../vm/prot.js';
+import { PROT_ALL, PROT_EXECUTE, PROT_READ, PROT_WRITE } from '../vm/prot.js';
 import type { Pages } from './page.js';
 import { PP_MODIFIED, PP_USED } from './page.js';
 
@@ -111,7 +111,8 @@ export class NetbsdPmap {
    */
   protect(pmap: Pmap, start: number, end: number, prot: Prot): void {
     if ((prot & PROT_WRITE) !== 0 && !this.mended) return;
-    if ((prot & PROT_ALL) === 0) {
+    const nothing = this.mended ? (prot & PROT_ALL) === 0 : (prot & (PROT_READ | PROT_EXECUTE)) === 0;
+    if (nothing) {
       this.remove(pmap, start, end);
       return;
     }
@@ -132,13 +133,13 @@ export class NetbsdPmap {
   /** pmap_page_protect(VM_PROT_READ): nobody may write the page. */
   protectPage(page: number): void {
     const tables = this.tables;
-    for (let slot = tables.pvHead[page]; slot !== NO_SLOT; slot = tables.pvNext[slot]) this.take(slot, PROT_WRITE);
+    for (let slot = tables.firstMapping(page); slot !== NO_SLOT; slot = tables.nextMapping(slot)) this.take(slot, PROT_WRITE);
   }
 
   /** pmap_page_protect(VM_PROT_NONE): nobody translates to the page any more. */
   removePage(page: number): void {
     const tables = this.tables;
-    for (let slot = tables.pvHead[page]; slot !== NO_SLOT; slot = tables.pvHead[page]) this.drop(slot);
+    for (let slot = tables.firstMapping(page); slot !== NO_SLOT; slot = tables.firstMapping(page)) this.drop(slot);
   }
 
   /** pmap_clear_modify: forgets that the page was written; true when it was. */
@@ -156,7 +157,7 @@ export class NetbsdPmap {
     let was = (attrs[page] & attr) !== 0;
     attrs[page] &= ~attr;
     const tables = this.tables;
-    for (let slot = tables.pvHead[page]; slot !== NO_SLOT; slot = tables.pvNext[slot]) {
+    for (let slot = tables.firstMapping(page); slot !== NO_SLOT; slot = tables.nextMapping(slot)) {
       const word = tables.pte[slot];
       if ((word & bit) === 0) continue;
       was = true;
@@ -169,7 +170,7 @@ export class NetbsdPmap {
   isModified(page: number): boolean {
     if ((this.pages.attrs[page] & PP_MODIFIED) !== 0) return true;
     const tables = this.tables;
-    for (let slot = tables.pvHead[page]; slot !== NO_SLOT; slot = tables.pvNext[slot]) {
+    for (let slot = tables.firstMapping(page); slot !== NO_SLOT; slot = tables.nextMapping(slot)) {
       if ((tables.pte[slot] & PTE_MODIFIED) !== 0) return true;
     }
     return false;

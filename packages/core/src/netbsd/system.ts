@@ -49,6 +49,7 @@ import { describeBacking, describeEntries, describeTranslations, layersOf } from
 import { DeviceHandle } from './device.js';
 import { faultStart } from './fault.js';
 import { beginFault, coverageListener, endFault } from './fault-pool.js';
+import type { Fault } from './fault-state.js';
 import { FAULT_NORMAL } from './fault-state.js';
 import { forkMap } from './fork.js';
 import { sysMmap } from './mmap.js';
@@ -118,12 +119,6 @@ export class NetbsdSystem implements VmSystem {
     this.vm.kernel.runDaemons();
   }
 
-  /** Runs a task on a process's thread, as a system call. */
-  call<T>(process: VmProcess, task: Task<T>): T {
-    this.machine.clock.advance(this.machine.costs.syscall);
-    return this.vm.kernel.call((process as NetbsdProcess).thread, task);
-  }
-
   /** The process as this system knows it. Throws for one that has exited, and for what is no process of this machine. */
   private mine(process: VmProcess): NetbsdProcess {
     if (!(process instanceof NetbsdProcess) || process.vm !== this.vm) {
@@ -138,6 +133,12 @@ export class NetbsdSystem implements VmSystem {
     const kind = backing.kind === 'file' ? VnodeObject : DeviceHandle;
     if (handle instanceof kind && this.handles.has(handle)) return;
     throw new TypeError(`backing.${backing.kind} must be a ${backing.kind} of this machine`);
+  }
+
+  /** Runs a task on a process's thread, as a system call. */
+  call<T>(process: VmProcess, task: Task<T>): T {
+    this.machine.clock.advance(this.machine.costs.syscall);
+    return this.vm.kernel.call(this.mine(process).thread, task);
   }
 
   /** A memory call on a range of bytes. */
@@ -186,7 +187,7 @@ export class NetbsdSystem implements VmSystem {
     this.vm.counters.forks++;
     child.dataStart = from.dataStart;
     child.dataEnd = from.dataEnd;
-    if (this.call(parent, forkMap(this.vm, from.thread, from.map, child.map))) return child;
+    if (this.call(from, forkMap(this.vm, from.thread, from.map, child.map))) return child;
     this.exit(child);
     return 'ENOMEM';
   }
@@ -266,6 +267,20 @@ export class NetbsdSystem implements VmSystem {
 
   fault(process: VmProcess, vpn: number, access: Access): number {
     const p = this.mine(process);
+    const f = this.newFault(p, vpn, access);
+    this.vm.kernel.runRecord(f, faultStart);
+    return this.account(p, f);
+  }
+
+  /** The same where a store answers later: other processes may run meanwhile. */
+  async faultAsync(process: VmProcess, vpn: number, access: Access): Promise<number> {
+    const p = this.mine(process);
+    const f = this.newFault(p, vpn, access);
+    await this.vm.kernel.runRecordAsync(f, faultStart);
+    return this.account(p, f);
+  }
+
+  private newFault(p: NetbsdProcess, vpn: number, access: Access): Fault {
     checkAccess(vpn, access);
     const f = beginFault(this.vm, p.thread, p.usage);
     f.originalMap = p.map;
@@ -273,7 +288,10 @@ export class NetbsdSystem implements VmSystem {
     f.askedType = PROT_OF_ACCESS[access];
     f.flag = FAULT_NORMAL;
     f.mayGiveUp = true;
-    this.vm.kernel.runRecord(f, faultStart);
+    return f;
+  }
+
+  private account(p: NetbsdProcess, f: Fault): number {
     this.lastFaultMajor = p.usage.major > f.majorBefore;
     const { result } = f;
     endFault(f);

@@ -5,6 +5,7 @@
  */
 import { KernelPanic } from '../kernel/errors.js';
 import { Kernel } from '../kernel/kernel.js';
+import { RecordPool } from '../kernel/record-pool.js';
 import type { Machine } from '../machine/machine.js';
 import type { BackingStore } from '../machine/store.js';
 import type { Anon } from './anon.js';
@@ -85,9 +86,11 @@ export class Vm {
   /** Hears the branches and stages of every fault, or null. */
   listener: FaultListener | null = null;
   /** Fault records that are not in use. */
-  readonly freeFaults: Fault[] = [];
+  readonly freeFaults = new RecordPool<Fault>();
   /** For tests: answers true when an allocation of this kind shall fail. */
   allocationFails: ((kind: Allocation) => boolean) | null = null;
+  /** What was refused last, until the same is granted: waiting for memory does not help against that. */
+  private refused: Allocation | null = null;
 
   constructor(
     readonly machine: Machine,
@@ -105,6 +108,20 @@ export class Vm {
     this.swap = new SwapArea(options.swapPages);
     this.swapStore = options.swapStore;
     this.deadly = options.deadly ?? false;
+  }
+
+  /** Whether an allocation is refused: by a test, or because it is more than there can ever be. */
+  refuses(kind: Allocation, tooMuch = false): boolean {
+    if (this.allocationFails === null && this.refused === null && !tooMuch) return false;
+    const refused = tooMuch || this.allocationFails?.(kind) === true;
+    if (refused) this.refused = kind;
+    else if (this.refused === kind) this.refused = null;
+    return refused;
+  }
+
+  /** Whether somebody who has waited for memory would get none even so. */
+  get stillRefusing(): boolean {
+    return this.refused !== null;
   }
 
   /** panic(9). */
