@@ -24,25 +24,43 @@ const all = (answers: Answers, test: (answer: string) => boolean): boolean => Ob
 const others = (answers: Answers, ...apart: readonly SystemName[]): boolean =>
   new Set(F.SYSTEM_NAMES.filter((name) => !apart.includes(name)).map((name) => answers[name])).size <= 1;
 const of = (operation: Operation, ...names: readonly Operation['op'][]): boolean => names.includes(operation.op);
-const ACCESSES = ['load', 'store', 'fetch', 'cas', 'touch', 'copyin', 'copyout', 'vfork', 'read', 'write', 'pread', 'pwrite'] as const;
+const ACCESSES = [
+  'load',
+  'store',
+  'fetch',
+  'cas',
+  'touch',
+  'copyin',
+  'copyout',
+  'vfork',
+  'read',
+  'write',
+  'pread',
+  'pwrite',
+] as const;
 const RANGES = ['munmap', 'mprotect', 'minherit', 'mlock', 'munlock', 'msync'] as const;
 const unaligned = (operation: Operation): boolean => 'at' in operation && operation.at % F.PAGE_SIZE !== 0;
 /** Outside of user space, in part. */
 const outside = (operation: Operation): boolean =>
-  'length' in operation && (operation.at < F.PAGE_SIZE || operation.at + operation.length > F.USER_MAX_ADDRESS) && operation.at < 2 ** 49;
+  'length' in operation &&
+  (operation.at < F.PAGE_SIZE || operation.at + operation.length > F.USER_MAX_ADDRESS) &&
+  operation.at < 2 ** 49;
 
 export const DIFFERENCES: readonly Difference[] = [
   {
     cell: 'access: protection violation; mapped page past EOF',
     why: 'SIGBUS on csrg, freebsd and dragonfly, SIGSEGV on netbsd: the same access is refused at the same byte',
     explains: (operation, answers) =>
-      of(operation, ...ACCESSES) && all(answers, isSignal) && new Set(Object.values(answers).map((one) => one.split(' ')[3])).size === 1,
+      of(operation, ...ACCESSES) &&
+      all(answers, isSignal) &&
+      new Set(Object.values(answers).map((one) => one.split(' ')[3])).size === 1,
   },
   {
     cell: 'access: protection violation',
     why: 'what cannot be read can be, where there is a translation (dragonfly, netbsd); a fetch is a read (csrg, dragonfly); a store must be allowed to read too (csrg)',
     explains: (operation, answers) =>
-      of(operation, ...ACCESSES) && Object.values(answers).some((answer) => isSignal(answer) || answer.startsWith('EFAULT')),
+      of(operation, ...ACCESSES) &&
+      Object.values(answers).some((answer) => isSignal(answer) || answer.startsWith('EFAULT')),
   },
   {
     cell: 'munmap, mprotect unaligned',
@@ -53,12 +71,17 @@ export const DIFFERENCES: readonly Difference[] = [
     cell: 'munmap over a hole',
     why: 'EINVAL on freebsd and dragonfly, passed over on csrg and netbsd',
     explains: (operation, answers) =>
-      of(operation, 'munmap') && answers.freebsd === 'EINVAL' && answers.dragonfly === 'EINVAL' && answers.csrg === '0' && answers.netbsd === '0',
+      of(operation, 'munmap') &&
+      answers.freebsd === 'EINVAL' &&
+      answers.dragonfly === 'EINVAL' &&
+      answers.csrg === '0' &&
+      answers.netbsd === '0',
   },
   {
     cell: 'munmap len 0',
     why: 'EINVAL on freebsd',
-    explains: (operation, answers) => of(operation, 'munmap') && operation.op === 'munmap' && operation.length === 0 && answers.freebsd === 'EINVAL',
+    explains: (operation, answers) =>
+      of(operation, 'munmap') && operation.op === 'munmap' && operation.length === 0 && answers.freebsd === 'EINVAL',
   },
   {
     cell: 'MAP_FIXED outside user range; mmap len wraps',
@@ -68,18 +91,23 @@ export const DIFFERENCES: readonly Difference[] = [
   {
     cell: 'SHARED and PRIVATE both',
     why: 'netbsd refuses what the others take for shared',
-    explains: (operation, answers) => operation.op === 'mmap' && (operation.flags & 3) === 3 && answers.netbsd === 'EINVAL',
+    explains: (operation, answers) =>
+      operation.op === 'mmap' && (operation.flags & 3) === 3 && answers.netbsd === 'EINVAL',
   },
   {
     cell: 'MAP_ANON with fd != -1',
     why: 'several mistakes in one call: which is answered is a matter of order',
-    explains: (operation, answers) => of(operation, 'mmap', 'mprotect', 'open', 'mincore', 'msync', 'madvise') && all(answers, isErrno),
+    explains: (operation, answers) =>
+      of(operation, 'mmap', 'mprotect', 'open', 'mincore', 'msync', 'madvise') && all(answers, isErrno),
   },
   {
     cell: 'MAP_ANON with fd != -1',
     why: 'an offset with MAP_ANON is EINVAL on dragonfly',
     explains: (operation, answers) =>
-      operation.op === 'mmap' && operation.offset !== 0 && answers.dragonfly === 'EINVAL' && others(answers, 'dragonfly'),
+      operation.op === 'mmap' &&
+      operation.offset !== 0 &&
+      answers.dragonfly === 'EINVAL' &&
+      others(answers, 'dragonfly'),
   },
   {
     cell: 'unaligned file offset',
@@ -90,7 +118,8 @@ export const DIFFERENCES: readonly Difference[] = [
     cell: 'too many entries / RLIMIT_AS / no space',
     why: 'csrg has no RLIMIT_AS; under mlockall(MCL_FUTURE), which csrg has not, what cannot be locked is not mapped',
     explains: (operation, answers) =>
-      of(operation, 'mmap', 'brk', 'sbrk') && Object.values(answers).some((answer) => answer === 'ENOMEM' || answer === 'EAGAIN'),
+      of(operation, 'mmap', 'brk', 'sbrk') &&
+      Object.values(answers).some((answer) => answer === 'ENOMEM' || answer === 'EAGAIN'),
   },
   {
     cell: 'mmap len 0',

@@ -35,7 +35,12 @@ function plain(operation: Operation, answer: string): string {
 function stepAll(runs: Runs, operation: Operation): { answers: Answers; open: boolean } {
   const before = Cell.openlySeen;
   const answer = (system: SystemName): string => plain(operation, runs[system].step(operation));
-  const answers = { csrg: answer('csrg'), freebsd: answer('freebsd'), dragonfly: answer('dragonfly'), netbsd: answer('netbsd') };
+  const answers = {
+    csrg: answer('csrg'),
+    freebsd: answer('freebsd'),
+    dragonfly: answer('dragonfly'),
+    netbsd: answer('netbsd'),
+  };
   return { answers, open: Cell.openlySeen > before };
 }
 

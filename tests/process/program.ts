@@ -36,7 +36,13 @@ interface Descriptor extends Who {
 }
 
 export type Operation =
-  | (Range & { readonly op: 'mmap'; readonly prot: number; readonly flags: number; readonly fd: number; readonly offset: number })
+  | (Range & {
+      readonly op: 'mmap';
+      readonly prot: number;
+      readonly flags: number;
+      readonly fd: number;
+      readonly offset: number;
+    })
   | (Range & { readonly op: 'munmap' | 'mlock' | 'munlock' | 'copyin' })
   | (Range & { readonly op: 'mprotect'; readonly prot: number })
   | (Range & { readonly op: 'madvise'; readonly advice: number })
@@ -59,7 +65,13 @@ export type Operation =
   | (Descriptor & { readonly op: 'ftruncate' | 'lseek'; readonly offset: number })
   | (Who & { readonly op: 'load'; readonly at: number; readonly width: number })
   | (Who & { readonly op: 'store'; readonly at: number; readonly width: number; readonly value: number })
-  | (Who & { readonly op: 'cas'; readonly at: number; readonly width: number; readonly value: number; readonly same: boolean })
+  | (Who & {
+      readonly op: 'cas';
+      readonly at: number;
+      readonly width: number;
+      readonly value: number;
+      readonly same: boolean;
+    })
   | (Who & { readonly op: 'limit'; readonly which: 'addressSpace' | 'data' | 'lockedMemory'; readonly pages: number })
   | { readonly op: 'pageout'; readonly pages: number }
   | { readonly op: 'sync' | 'snapshot' | 'restore' };
@@ -81,7 +93,9 @@ const pagesTo = (most: number): fc.Arbitrary<number> => fc.integer({ min: 1, max
 const who = fc.nat({ max: 5 });
 const byte = fc.nat({ max: WINDOW_PAGES * PAGE_SIZE - 1 }).map((n) => WINDOW_START * PAGE_SIZE + n);
 const page = fc.nat({ max: WINDOW_PAGES - 1 }).map((n) => (WINDOW_START + n) * PAGE_SIZE);
-const placed = fc.tuple(fc.nat({ max: 5 }), fc.nat({ max: 4 })).map(([i, n]) => PLACED + i * PLACE_BYTES + n * PAGE_SIZE);
+const placed = fc
+  .tuple(fc.nat({ max: 5 }), fc.nat({ max: 4 }))
+  .map(([i, n]) => PLACED + i * PLACE_BYTES + n * PAGE_SIZE);
 const stack = fc.nat({ max: 40 * PAGE_SIZE }).map((n) => FROM_TOP + n);
 /** The borders of user space, and of what a number can count. */
 const far = pick(0, 1, PAGE_SIZE, USER_MAX_ADDRESS - PAGE_SIZE, USER_MAX_ADDRESS - 1, USER_MAX_ADDRESS, 2 ** 47);
@@ -94,10 +108,23 @@ const place = weighted(
   [1, stack],
   [1, far],
 );
-const length = weighted([30, pagesTo(8)], [20, pagesTo(30)], [3, fc.nat({ max: 10 * PAGE_SIZE })], [1, pick(0, 1, 2 ** 47, 2 ** 52)]);
+const length = weighted(
+  [30, pagesTo(8)],
+  [20, pagesTo(30)],
+  [3, fc.nat({ max: 10 * PAGE_SIZE })],
+  [1, pick(0, 1, 2 ** 47, 2 ** 52)],
+);
 const bytes = weighted([5, fc.nat({ max: 64 })], [5, fc.nat({ max: 3 * PAGE_SIZE })], [2, pagesTo(4)]);
-const offset = weighted([20, fc.nat({ max: 8 }).map((n) => n * PAGE_SIZE)], [5, fc.nat({ max: 25 * PAGE_SIZE })], [2, fc.nat({ max: 6 * PAGE_SIZE })]);
-const pageOffset = weighted([40, fc.nat({ max: 8 }).map((n) => n * PAGE_SIZE)], [4, fc.nat({ max: 25 }).map((n) => n * PAGE_SIZE)], [1, pick(1, 2048)]);
+const offset = weighted(
+  [20, fc.nat({ max: 8 }).map((n) => n * PAGE_SIZE)],
+  [5, fc.nat({ max: 25 * PAGE_SIZE })],
+  [2, fc.nat({ max: 6 * PAGE_SIZE })],
+);
+const pageOffset = weighted(
+  [40, fc.nat({ max: 8 }).map((n) => n * PAGE_SIZE)],
+  [4, fc.nat({ max: 25 }).map((n) => n * PAGE_SIZE)],
+  [1, pick(1, 2048)],
+);
 const fd = weighted([20, fc.nat({ max: 3 })], [2, fc.nat({ max: 7 })], [1, pick(-1, 99)]);
 const path = pick(...PATHS);
 const value = fc.integer({ min: 1, max: 255 });
@@ -111,7 +138,10 @@ const kind = weighted(
   [1, pick(0, 3, F.MAP_ANON, F.MAP_ANON | 3, F.MAP_SHARED | F.MAP_NORESERVE)],
 );
 
-const op = <N extends string, T extends object>(name: N, parts: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T & { readonly op: N }> =>
+const op = <N extends string, T extends object>(
+  name: N,
+  parts: { [K in keyof T]: fc.Arbitrary<T[K]> },
+): fc.Arbitrary<T & { readonly op: N }> =>
   fc.record({ op: fc.constant(name), ...parts }) as unknown as fc.Arbitrary<T & { readonly op: N }>;
 const ranged = { who, at, length };
 
@@ -126,8 +156,12 @@ const mmap = fc
   });
 
 const transfer = { who, fd, at: place, length: bytes };
-const openFlags = weighted([8, pick(F.O_RDWR)], [2, pick(F.O_RDONLY, F.O_WRONLY)], [3, pick(F.O_RDWR | F.O_CREAT, F.O_RDWR | F.O_APPEND)],
-  [1, pick(F.O_RDWR | F.O_TRUNC, F.O_RDWR | F.O_CREAT | F.O_EXCL, 3)]);
+const openFlags = weighted(
+  [8, pick(F.O_RDWR)],
+  [2, pick(F.O_RDONLY, F.O_WRONLY)],
+  [3, pick(F.O_RDWR | F.O_CREAT, F.O_RDWR | F.O_APPEND)],
+  [1, pick(F.O_RDWR | F.O_TRUNC, F.O_RDWR | F.O_CREAT | F.O_EXCL, 3)],
+);
 
 // ---- operations ------------------------------------------------------------------------------------------------------
 
@@ -136,7 +170,10 @@ const operation: fc.Arbitrary<Operation> = weighted<Operation>(
   [45, op('load', { who, at: place, width })],
   [2, op('fetch', { who, at: place })],
   [3, op('cas', { who, at: page, width: pick(4, 8), value, same: fc.boolean() })],
-  [8, fc.record({ op: fc.constant('touch' as const), who, at: place, length: bytes, access: pick<F.Access>(0, 1, 1, 2) })],
+  [
+    8,
+    fc.record({ op: fc.constant('touch' as const), who, at: place, length: bytes, access: pick<F.Access>(0, 1, 1, 2) }),
+  ],
   [6, op('copyin', { who, at: place, length: bytes })],
   [8, op('copyout', { who, at: place, length: bytes, value })],
   [26, mmap],
@@ -176,7 +213,13 @@ const operation: fc.Arbitrary<Operation> = weighted<Operation>(
 /** What a program begins with, so that there is something to work on. */
 const beginning = fc.tuple(fc.integer({ min: 8, max: 28 }), mmap, mmap).map(([pages, first, second]): Operation[] => [
   ...(['a', 'b', 'c'] as const).map((name): Operation => ({ op: 'open', who: 0, path: name, flags: F.O_RDWR })),
-  { ...(first as Operation & { op: 'mmap' }), who: 0, at: WINDOW_START * PAGE_SIZE, length: pages * PAGE_SIZE, prot: 3 },
+  {
+    ...(first as Operation & { op: 'mmap' }),
+    who: 0,
+    at: WINDOW_START * PAGE_SIZE,
+    length: pages * PAGE_SIZE,
+    prot: 3,
+  },
   {
     ...(second as Operation & { op: 'mmap' }),
     who: 0,
@@ -210,5 +253,7 @@ export function show(one: Operation): string {
 
 /** The whole program, as it could stand in a test. */
 export function showProgram({ memoryPages, swapPages, operations }: Program): string {
-  return [`memoryPages: ${memoryPages}, swapPages: ${swapPages}`, ...operations.map((one) => `  ${show(one)},`)].join('\n');
+  return [`memoryPages: ${memoryPages}, swapPages: ${swapPages}`, ...operations.map((one) => `  ${show(one)},`)].join(
+    '\n',
+  );
 }

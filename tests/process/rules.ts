@@ -61,6 +61,8 @@ export interface Rules {
   readonly mincoreUnaligned: boolean;
   readonly mlockNests: boolean;
   readonly lockTakesWrite: boolean;
+  /** mlock copies what might ever be written, not only what may be now. */
+  readonly lockCopiesByMaximum: boolean;
   /** mlock and munlock cut off what lies outside of user space. */
   readonly lockClamped: boolean;
   /** Part of memory that can be locked. */
@@ -122,6 +124,7 @@ const FREEBSD: Rules = {
   mincoreUnaligned: false,
   mlockNests: false,
   lockTakesWrite: true,
+  lockCopiesByMaximum: false,
   lockClamped: true,
   lockable: 1 / 3,
   lockLimit: ['EAGAIN', 'ENOMEM'],
@@ -171,6 +174,7 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
     mincoreHole: 'ENOMEM',
     mincoreUnaligned: true,
     lockTakesWrite: false,
+    lockCopiesByMaximum: true,
     // The first page missing, or a later one.
     mlockMissing: ['ENOMEM', 'EINVAL'],
     munlockMissing: ['ENOMEM', 'EINVAL'],
@@ -178,7 +182,7 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
     futureStays: true,
     msyncFlags: (flags) => (flags > 7 ? 'EINVAL' : refusedTogether(flags, MS_ASYNC | MS_SYNC_NETBSD)),
     msyncMissing: 'EFAULT',
-    copyEndsSharing: 'anonymous',
+    copyEndsSharing: 'never',
   },
   csrg: {
     ...FREEBSD,

@@ -9,7 +9,17 @@ import { AccessModel, type Trap } from './model/access.js';
 import { Mismatch } from './model/cell.js';
 import { ModelFile, type Open } from './model/file.js';
 import type { ModelProcess } from './model/model.js';
-import { DATA_START, FILES, FROM_TOP, type Operation, PLACE_BYTES, PLACED, type Program, show, WINDOW_START } from './program.js';
+import {
+  DATA_START,
+  FILES,
+  FROM_TOP,
+  type Operation,
+  PLACE_BYTES,
+  PLACED,
+  type Program,
+  show,
+  WINDOW_START,
+} from './program.js';
 import { RULES } from './rules.js';
 
 const { PAGE_SIZE } = F;
@@ -35,7 +45,11 @@ interface Twin {
 
 interface Saved {
   readonly real: Snapshot;
-  readonly model: { readonly processes: ModelProcess[]; readonly files: Map<string, ModelFile>; readonly twins: readonly { id: number; model: ModelProcess }[] };
+  readonly model: {
+    readonly processes: ModelProcess[];
+    readonly files: Map<string, ModelFile>;
+    readonly twins: readonly { id: number; model: ModelProcess }[];
+  };
 }
 
 type Of<N extends Operation['op']> = Extract<Operation, { op: N }>;
@@ -191,7 +205,11 @@ export class Run {
     const file = path === '' ? null : this.named(path);
     const missing = file === undefined;
     const segment = { address: WINDOW_START * PAGE_SIZE, length: pages * PAGE_SIZE, protection: 3 };
-    const image = { segments: [path === '' ? segment : { ...segment, path }], dataStart: DATA_START, stack: stack * PAGE_SIZE };
+    const image = {
+      segments: [path === '' ? segment : { ...segment, path }],
+      dataStart: DATA_START,
+      stack: stack * PAGE_SIZE,
+    };
     const answer = real.exec(image);
     if (!this.model.judge(answer, [missing && 'ENOENT'])) return String(answer);
     const top = { start: F.USER_MAX_PAGE - stack, pages: stack, prot: this.model.rules.stackProt, file: null };
@@ -213,7 +231,8 @@ export class Run {
   private dropKilled(): void {
     for (const twin of this.twins) {
       if (twin.real.alive) continue;
-      if (!this.model.scarce) throw new Mismatch(`process ${twin.real.id} was killed: ${JSON.stringify(twin.real.killedBy)}`);
+      if (!this.model.scarce)
+        throw new Mismatch(`process ${twin.real.id} was killed: ${JSON.stringify(twin.real.killedBy)}`);
       this.forget(twin);
     }
   }
@@ -226,7 +245,8 @@ export class Run {
   private resolve({ model }: Twin, at: number): number {
     if (at >= PLACED) {
       const index = Math.floor((at - PLACED) / PLACE_BYTES);
-      const base = model.placed.length === 0 ? WINDOW_START * PAGE_SIZE : (model.placed[index % model.placed.length] as number);
+      const base =
+        model.placed.length === 0 ? WINDOW_START * PAGE_SIZE : (model.placed[index % model.placed.length] as number);
       return base - (base % PAGE_SIZE) + ((at - PLACED) % PLACE_BYTES);
     }
     return at >= FROM_TOP ? F.USER_MAX_ADDRESS - (at - FROM_TOP) : at;
@@ -258,11 +278,17 @@ export class Run {
       case 'munmap':
         return told(real.munmap(address, length), (answer) => model.munmap(twinModel, address, length, answer));
       case 'mprotect':
-        return told(real.mprotect(address, length, operation.prot), (answer) => model.mprotect(twinModel, address, length, operation.prot, answer));
+        return told(real.mprotect(address, length, operation.prot), (answer) =>
+          model.mprotect(twinModel, address, length, operation.prot, answer),
+        );
       case 'madvise':
-        return told(real.madvise(address, length, operation.advice), (answer) => model.madvise(twinModel, address, length, operation.advice, answer));
+        return told(real.madvise(address, length, operation.advice), (answer) =>
+          model.madvise(twinModel, address, length, operation.advice, answer),
+        );
       case 'minherit':
-        return told(real.minherit(address, length, operation.how), (answer) => model.minherit(twinModel, address, length, operation.how, answer));
+        return told(real.minherit(address, length, operation.how), (answer) =>
+          model.minherit(twinModel, address, length, operation.how, answer),
+        );
       case 'mlock':
         return told(real.mlock(address, length), (answer) => model.mlock(twinModel, address, length, answer));
       case 'munlock':
@@ -272,7 +298,9 @@ export class Run {
       case 'munlockall':
         return told(real.munlockall(), (answer) => model.munlockall(twinModel, answer));
       case 'msync':
-        return told(real.msync(address, length, operation.flags), (answer) => model.msync(twinModel, address, length, operation.flags, answer));
+        return told(real.msync(address, length, operation.flags), (answer) =>
+          model.msync(twinModel, address, length, operation.flags, answer),
+        );
       case 'mincore':
         return this.mincore(twin, address, length, operation.short);
       case 'brk':
@@ -375,11 +403,18 @@ export class Run {
     const answer = this.transferred(real, operation, fd, address, length);
     const write = operation.op === 'write' || operation.op === 'pwrite';
     const done = this.model[write ? 'write' : 'read'](model, open, from, address, length, answer);
-    if (done && open !== null && !('offset' in operation)) open.position = answer === 0 && write ? open.position : from + (answer as number);
+    if (done && open !== null && !('offset' in operation))
+      open.position = answer === 0 && write ? open.position : from + (answer as number);
     return answer;
   }
 
-  private transferred(real: Process, operation: Of<'read' | 'write' | 'pread' | 'pwrite'>, fd: number, address: number, length: number): CallResult {
+  private transferred(
+    real: Process,
+    operation: Of<'read' | 'write' | 'pread' | 'pwrite'>,
+    fd: number,
+    address: number,
+    length: number,
+  ): CallResult {
     switch (operation.op) {
       case 'read':
         return real.read(fd, address, length);
@@ -401,7 +436,9 @@ export class Run {
       case 'load':
         return this.load(twin, address, operation.width, F.PROT_READ, () => loadBytes(real, address, operation.width));
       case 'fetch':
-        return this.load(twin, address, 4, this.model.rules.fetchNeeds, () => littleEndian(BigInt(real.fetch32(address)), 4));
+        return this.load(twin, address, 4, this.model.rules.fetchNeeds, () =>
+          littleEndian(BigInt(real.fetch32(address)), 4),
+        );
       case 'store': {
         const { width } = operation;
         const bytes = Uint8Array.from({ length: width }, (_, i) => (operation.value + i * 3) & 255);
@@ -450,7 +487,10 @@ export class Run {
     const expected = same ? now : now ^ 1n;
     let was = now;
     const trap = trapOf(() => {
-      was = width === 4 ? BigInt(real.compareAndSwap32(address, Number(expected), value)) : real.compareAndSwap64(address, expected, BigInt(value));
+      was =
+        width === 4
+          ? BigInt(real.compareAndSwap32(address, Number(expected), value))
+          : real.compareAndSwap64(address, expected, BigInt(value));
     });
     const through = this.model.trapped(model, address, width, F.PROT_WRITE, trap);
     this.model.touched(model, address, width);
@@ -463,7 +503,8 @@ export class Run {
   private touch({ real, model }: Twin, address: number, length: number, access: F.Access): string {
     const signal = real.touch(address, length, access);
     const trap = signal === null ? null : { why: `${signal.signal} ${signal.code}`, address: signal.address };
-    const need = access === F.ACCESS_WRITE ? F.PROT_WRITE : access === F.ACCESS_READ ? F.PROT_READ : this.model.rules.fetchNeeds;
+    const need =
+      access === F.ACCESS_WRITE ? F.PROT_WRITE : access === F.ACCESS_READ ? F.PROT_READ : this.model.rules.fetchNeeds;
     this.model.trapped(model, address, length, need, trap);
     this.model.touched(model, address, length);
     return trapName(trap, address);
@@ -488,14 +529,21 @@ export class Run {
       for (let vpn = start / PAGE_SIZE; vpn < end / PAGE_SIZE; vpn++) {
         const place = model.places.get(vpn);
         const inherit = ['share', 'copy', 'none'][place?.inherit ?? 3];
-        if (place?.prot !== protection || inherit !== inheritance || (place.max & ~place.lost) !== (maximum & ~place.lost)) {
+        if (
+          place?.prot !== protection ||
+          inherit !== inheritance ||
+          (place.max & ~place.lost) !== (maximum & ~place.lost)
+        ) {
           const told = place === undefined ? 'nothing' : `${place.prot} of ${place.max}, ${inherit}`;
-          throw new Mismatch(`process ${real.id} page ${vpn}: protection ${protection} of ${maximum}, ${inheritance}; not ${told}`);
+          throw new Mismatch(
+            `process ${real.id} page ${vpn}: protection ${protection} of ${maximum}, ${inheritance}; not ${told}`,
+          );
         }
         pages++;
       }
     }
-    if (pages !== model.places.size) throw new Mismatch(`process ${real.id} maps ${pages} pages, not ${model.places.size}`);
+    if (pages !== model.places.size)
+      throw new Mismatch(`process ${real.id} maps ${pages} pages, not ${model.places.size}`);
   }
 
   private compareMemory({ real, model }: Twin): void {
@@ -558,12 +606,54 @@ export class Run {
   }
 }
 
-type MemoryCall = Of<'mmap' | 'munmap' | 'mprotect' | 'madvise' | 'minherit' | 'mlock' | 'munlock' | 'mlockall' | 'munlockall' | 'msync' | 'mincore' | 'brk' | 'sbrk'>;
-type FileCall = Of<'open' | 'close' | 'read' | 'write' | 'pread' | 'pwrite' | 'ftruncate' | 'fsync' | 'unlink' | 'dup' | 'lseek'>;
+type MemoryCall = Of<
+  | 'mmap'
+  | 'munmap'
+  | 'mprotect'
+  | 'madvise'
+  | 'minherit'
+  | 'mlock'
+  | 'munlock'
+  | 'mlockall'
+  | 'munlockall'
+  | 'msync'
+  | 'mincore'
+  | 'brk'
+  | 'sbrk'
+>;
+type FileCall = Of<
+  'open' | 'close' | 'read' | 'write' | 'pread' | 'pwrite' | 'ftruncate' | 'fsync' | 'unlink' | 'dup' | 'lseek'
+>;
 type Access = Of<'load' | 'store' | 'fetch' | 'cas' | 'copyin' | 'copyout' | 'touch'>;
 
-const MEMORY_CALLS = new Set(['mmap', 'munmap', 'mprotect', 'madvise', 'minherit', 'mlock', 'munlock', 'mlockall', 'munlockall', 'msync', 'mincore', 'brk', 'sbrk']);
-const FILE_CALLS = new Set(['open', 'close', 'read', 'write', 'pread', 'pwrite', 'ftruncate', 'fsync', 'unlink', 'dup', 'lseek']);
+const MEMORY_CALLS = new Set([
+  'mmap',
+  'munmap',
+  'mprotect',
+  'madvise',
+  'minherit',
+  'mlock',
+  'munlock',
+  'mlockall',
+  'munlockall',
+  'msync',
+  'mincore',
+  'brk',
+  'sbrk',
+]);
+const FILE_CALLS = new Set([
+  'open',
+  'close',
+  'read',
+  'write',
+  'pread',
+  'pwrite',
+  'ftruncate',
+  'fsync',
+  'unlink',
+  'dup',
+  'lseek',
+]);
 const ACCESSES = new Set(['load', 'store', 'fetch', 'cas', 'copyin', 'copyout', 'touch']);
 const isMemoryCall = (operation: Operation): operation is MemoryCall => MEMORY_CALLS.has(operation.op);
 const isFileCall = (operation: Operation): operation is FileCall => FILE_CALLS.has(operation.op);

@@ -66,7 +66,12 @@ export function soakProcesses(plan: ProcessSoak, progress: (operations: number) 
 
 /** What goes wrong in a program, or null. */
 function failureOf({ system, checkEvery, plant }: ProcessSoak, program: Program): Error | null {
-  const options: RunOptions = { system, checkEvery, compareEvery: COMPARE_EVERY, ...(plant === undefined ? {} : { plant }) };
+  const options: RunOptions = {
+    system,
+    checkEvery,
+    compareEvery: COMPARE_EVERY,
+    ...(plant === undefined ? {} : { plant }),
+  };
   try {
     runProgram(options, program);
     return null;
@@ -95,13 +100,18 @@ function smallest(plan: ProcessSoak, program: Program, failure: Error, seed: num
 }
 
 /** Leaves out what can be left out, and makes what remains plain, until neither gets further. */
-function simplest(operations: readonly Operation[], fails: (operations: readonly Operation[]) => boolean): readonly Operation[] {
+function simplest(
+  operations: readonly Operation[],
+  fails: (operations: readonly Operation[]) => boolean,
+): readonly Operation[] {
   let best = operations;
   for (let before = -1; before !== best.length; ) {
     before = best.length;
     best = leaveOut(best, fails);
     best.forEach((one, at) => {
-      const found = plainer(one).map((other) => best.with(at, other)).find(fails);
+      const found = plainer(one)
+        .map((other) => best.with(at, other))
+        .find(fails);
       best = found ?? best;
     });
   }

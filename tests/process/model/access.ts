@@ -49,7 +49,13 @@ export class AccessModel extends Model {
   }
 
   /** Hardware that tells fewer permissions apart than the map does lets some accesses through, where there is a translation. */
-  private withoutPermission(p: ModelProcess, vpn: number, need: number, prot: number, translated: boolean): readonly string[] {
+  private withoutPermission(
+    p: ModelProcess,
+    vpn: number,
+    need: number,
+    prot: number,
+    translated: boolean,
+  ): readonly string[] {
     const { rules } = this;
     const refused = rules.stackHides && vpn >= p.stackStart ? rules.signals.missing : rules.signals.protection;
     const readable = rules.translatedIsReadable && need === F.PROT_READ && prot !== 0;
@@ -78,8 +84,12 @@ export class AccessModel extends Model {
     }
     if (this.scarce && trap.why === 'SIGKILL NOMEM') return false;
     const at = trap.address - address;
-    const possible = at >= sure && at <= most && this.outcomes(p, Math.floor(trap.address / PAGE_SIZE), need).includes(trap.why);
-    if (!possible) throw new Mismatch(`${trap.why} at ${trap.address}, not ${sure < length ? this.expected(p, address + sure, need) : 'a success'}`);
+    const possible =
+      at >= sure && at <= most && this.outcomes(p, Math.floor(trap.address / PAGE_SIZE), need).includes(trap.why);
+    if (!possible)
+      throw new Mismatch(
+        `${trap.why} at ${trap.address}, not ${sure < length ? this.expected(p, address + sure, need) : 'a success'}`,
+      );
     return false;
   }
 
@@ -149,7 +159,10 @@ export class AccessModel extends Model {
     const done = this.copied(p, address, count, F.PROT_WRITE, actual);
     const stored = done ? count : this.reach(p, address, count, F.PROT_WRITE).most;
     for (const { from, to, size } of stretches(at, address, stored)) {
-      const bytes = open.file.page(from.vpn).values().map((value) => value.slice(from.offset, from.offset + size));
+      const bytes = open.file
+        .page(from.vpn)
+        .values()
+        .map((value) => value.slice(from.offset, from.offset + size));
       const cell = this.cell(p, to.vpn);
       if (done) cell.store(to.offset, bytes);
       else cell.maybeStore(to.offset, bytes);
@@ -166,7 +179,9 @@ export class AccessModel extends Model {
     const done = this.copied(p, address, length, F.PROT_READ, actual);
     const stored = done ? length : this.reach(p, address, length, F.PROT_READ).most;
     for (const { from: to, to: from, size } of stretches(at, address, stored)) {
-      const bytes = this.cell(p, from.vpn).values().map((value) => value.slice(from.offset, from.offset + size));
+      const bytes = this.cell(p, from.vpn)
+        .values()
+        .map((value) => value.slice(from.offset, from.offset + size));
       if (done) file.page(to.vpn).store(to.offset, bytes);
       else file.page(to.vpn).maybeStore(to.offset, bytes);
     }
@@ -186,6 +201,10 @@ interface Stretch {
 /** A transfer in the order in which it is made: each part lies in one page of the file and one of memory. */
 function stretches(at: number, address: number, length: number): Stretch[] {
   return piecesOf(at, length).flatMap((from) =>
-    piecesOf(address + from.at, from.length).map((to) => ({ from: { ...from, offset: from.offset + to.at }, to, size: to.length })),
+    piecesOf(address + from.at, from.length).map((to) => ({
+      from: { ...from, offset: from.offset + to.at },
+      to,
+      size: to.length,
+    })),
   );
 }

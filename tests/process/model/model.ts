@@ -7,9 +7,9 @@
  */
 import type { CallResult, Errno } from '@faultline/core';
 import * as F from '@faultline/core';
+import type { Rules } from '../rules.js';
 import { Cell, Mismatch, ZEROS } from './cell.js';
 import { FilePage, type ModelFile, type Open } from './file.js';
-import type { Rules } from '../rules.js';
 
 const { PAGE_SIZE, USER_MAX_ADDRESS, USER_MAX_PAGE, USER_MIN_PAGE } = F;
 
@@ -97,7 +97,9 @@ export class Model {
     const base = address - (fixed ? remainder : 0);
     const refusals: Refusal[] = [
       fixed && base % PAGE_SIZE !== 0 && 'EINVAL',
-      ...(fixed && (!isUser(base, count) || (rules.lastPageRefused && base + count * PAGE_SIZE === USER_MAX_ADDRESS)) ? rules.fixedOutside : []),
+      ...(fixed && (!isUser(base, count) || (rules.lastPageRefused && base + count * PAGE_SIZE === USER_MAX_ADDRESS))
+        ? rules.fixedOutside
+        : []),
       ...(!fixed && count >= USER_MAX_PAGE ? rules.tooLong : []),
       anon && call.fd !== -1 && 'EINVAL',
       anon && offset !== 0 && rules.anonOffset,
@@ -161,7 +163,11 @@ export class Model {
     const { rules } = this;
     const range = pagesOf(address, length);
     const hole = placesIn(p, range).length < range.end - range.start;
-    const refusals = [this.badRange(address, length, 'refused'), length === 0 && rules.munmapNothing, length > 0 && hole && rules.munmapHole];
+    const refusals = [
+      this.badRange(address, length, 'refused'),
+      length === 0 && rules.munmapNothing,
+      length > 0 && hole && rules.munmapHole,
+    ];
     if (length === 0 && actual === rules.munmapNothing) return;
     if (this.judge(actual, refusals) && length > 0) this.remove(p, range);
   }
@@ -203,7 +209,7 @@ export class Model {
 
   madvise(p: ModelProcess, address: number, length: number, advice: number, actual: CallResult): void {
     const { rules } = this;
-    const unknown = (advice > 4 && advice !== rules.adviceFree) && 'EINVAL';
+    const unknown = advice > 4 && advice !== rules.adviceFree && 'EINVAL';
     const places = placesIn(p, pagesOf(address, length));
     const whole = length > 0 && places.length === pagesOf(address, length).end - pagesOf(address, length).start;
     const maybe = whole ? [] : rules.adviseMissing;
@@ -222,17 +228,29 @@ export class Model {
     const hole = places.length < range.end - range.start;
     const empty = length === 0 || range.start === range.end;
     const gone = places.some(([, { cell, wired }]) => cell.present() === false && wired === 0);
-    const unsure = places.some(([, { cell, prot }]) => cell.present() !== true || prot === 0 || (prot & F.PROT_READ) === 0);
-    const pages = range.end - range.start;
+    const unsure = places.some(
+      ([, { cell, prot }]) => cell.present() !== true || prot === 0 || (prot & F.PROT_READ) === 0,
+    );
+    const asked = pagesOf(address, length);
+    const pages = asked.end - asked.start;
     const counts = [...p.places.values()].map(({ wired }) => wired);
     const most = p.lockLimit / PAGE_SIZE - pages;
     const over = length > 0 && counts.filter((wired) => wired >= 1).length > most;
-    const perhaps = counts.filter((wired) => wired !== 0).length > most || this.lockedMost() + pages > this.memoryPages * rules.lockable;
-    const done = this.judge(actual, [...(length > 0 && (hole || gone) ? rules.mlockMissing : []), this.badRange(address, length), ...(over ? rules.lockLimit : [])], [
-      ...(perhaps ? rules.lockLimit : []), ...(unsure || empty ? rules.mlockMissing : []),
-    ]);
+    const perhaps =
+      counts.filter((wired) => wired !== 0).length > most ||
+      this.lockedMost() + pages > this.memoryPages * rules.lockable;
+    const done = this.judge(
+      actual,
+      [
+        ...(length > 0 && (hole || gone) ? rules.mlockMissing : []),
+        this.badRange(address, length),
+        ...(over ? rules.lockLimit : []),
+      ],
+      [...(perhaps ? rules.lockLimit : []), ...(unsure || empty ? rules.mlockMissing : [])],
+    );
     for (const [, place] of places) {
-      if ((place.prot & F.PROT_WRITE) !== 0) place.cell.maybeCopied();
+      const writable = rules.lockCopiesByMaximum ? place.max : place.prot;
+      if ((writable & F.PROT_WRITE) !== 0) place.cell.maybeCopied();
       place.lost |= this.lostByLocking(place.prot);
       if (!done) continue;
       place.wired = rules.mlockNests ? place.wired + 1 : 1;
@@ -260,7 +278,11 @@ export class Model {
     const empty = length === 0 || range.start === range.end;
     const unwired = places.some(([, { wired }]) => wired === 0);
     const unsure = empty || places.some(([, { wired }]) => Number.isNaN(wired));
-    const refusals = [...(length > 0 && hole ? rules.munlockMissing : []), length > 0 && unwired && rules.munlockUnwired, this.badRange(address, length)];
+    const refusals = [
+      ...(length > 0 && hole ? rules.munlockMissing : []),
+      length > 0 && unwired && rules.munlockUnwired,
+      this.badRange(address, length),
+    ];
     if (!this.judge(actual, refusals, unsure ? [...rules.munlockMissing, rules.munlockUnwired] : [])) return;
     for (const [, place] of places) place.wired = rules.mlockNests && place.wired > 0 ? place.wired - 1 : 0;
   }
@@ -270,7 +292,9 @@ export class Model {
     const current = (flags & F.MCL_CURRENT) !== 0;
     const bad = (flags === 0 || (flags & ~3) !== 0) && 'EINVAL';
     const refusals = rules.mlockall === true ? [bad] : [rules.mlockall(flags)];
-    const unsure = p.places.size + this.lockedMost() > this.memoryPages * rules.lockable || p.lockLimit < Number.POSITIVE_INFINITY ||
+    const unsure =
+      p.places.size + this.lockedMost() > this.memoryPages * rules.lockable ||
+      p.lockLimit < Number.POSITIVE_INFINITY ||
       [...p.places.values()].some(({ cell, prot }) => (prot & F.PROT_READ) === 0 || cell.present() !== true);
     const done = this.judge(actual, refusals, current && unsure ? [...rules.lockLimit, ...rules.mlockMissing] : []);
     if (current && !refusals.includes(actual as Errno)) {
@@ -298,10 +322,16 @@ export class Model {
     const range = length === 0 ? pagesOf(address, 1) : pagesOf(address, length);
     const places = placesIn(p, range);
     const hole = places.length < range.end - range.start;
-    const locked = (flags & F.MS_INVALIDATE) !== 0 && (length === 0 ? [...p.places] : places).some(([, { wired }]) => wired !== 0);
-    const notFile = rules.msyncFilesOnly && (length === 0 || places.length > 1 || !(places[0]?.[1].cell instanceof FilePage));
-    const maybe = [locked && rules.msyncLocked, notFile && 'EINVAL' as const];
-    this.judge(actual, [rules.msyncFlags(flags), this.badRange(address, length), hole && (length === 0 ? 'EINVAL' : rules.msyncMissing)], maybe);
+    const locked =
+      (flags & F.MS_INVALIDATE) !== 0 && (length === 0 ? [...p.places] : places).some(([, { wired }]) => wired !== 0);
+    const notFile =
+      rules.msyncFilesOnly && (length === 0 || places.length > 1 || !(places[0]?.[1].cell instanceof FilePage));
+    const maybe = [locked && rules.msyncLocked, notFile && ('EINVAL' as const)];
+    this.judge(
+      actual,
+      [rules.msyncFlags(flags), this.badRange(address, length), hole && (length === 0 ? 'EINVAL' : rules.msyncMissing)],
+      maybe,
+    );
   }
 
   mincore(p: ModelProcess, address: number, length: number, vector: Uint8Array, actual: CallResult): void {
@@ -311,13 +341,16 @@ export class Model {
     const short = vector.length < range.end - range.start && ('EFAULT' as const);
     const outside = address + length > USER_MAX_ADDRESS && ('EINVAL' as const);
     const bad = outside || (rules.mincoreUnaligned && (address % PAGE_SIZE !== 0 || length === 0) && 'EINVAL');
-    if (!this.judge(actual, rules.mincore ? [hole, short, bad] : ['EOPNOTSUPP'], address < PAGE_SIZE ? ['EINVAL'] : [])) return;
+    if (!this.judge(actual, rules.mincore ? [hole, short, bad] : ['EOPNOTSUPP'], address < PAGE_SIZE ? ['EINVAL'] : []))
+      return;
     for (let vpn = range.start; vpn < range.end; vpn++) {
       const place = p.places.get(vpn);
       const answer = vector[vpn - range.start] as number;
       const locked = place !== undefined && place.wired >= 1 && place.cell.present() === true;
-      if (locked && (answer & F.MINCORE_INCORE) === 0) throw new Mismatch(`page ${vpn} is locked, and mincore says ${answer}`);
-      if (place === undefined && answer !== 0) throw new Mismatch(`nothing is mapped at page ${vpn}, and mincore says ${answer}`);
+      if (locked && (answer & F.MINCORE_INCORE) === 0)
+        throw new Mismatch(`page ${vpn} is locked, and mincore says ${answer}`);
+      if (place === undefined && answer !== 0)
+        throw new Mismatch(`nothing is mapped at page ${vpn}, and mincore says ${answer}`);
     }
   }
 
@@ -334,7 +367,8 @@ export class Model {
     if (!this.judge(actual, refusals, [space])) return;
     if (actual !== success) throw new Mismatch(`answered ${actual}, not ${success}`);
     const data: MapCall = { address: 0, length: 0, prot: 7, flags: F.MAP_ANON | F.MAP_PRIVATE, fd: -1, offset: 0 };
-    for (let vpn = range.start; vpn < range.end; vpn++) this.put(p, vpn, { ...this.newPlace(p, data, 0), prot: this.rules.dataProt });
+    for (let vpn = range.start; vpn < range.end; vpn++)
+      this.put(p, vpn, { ...this.newPlace(p, data, 0), prot: this.rules.dataProt });
     this.remove(p, { start: range.end, end: range.start });
     p.dataEnd = address;
   }
@@ -342,19 +376,39 @@ export class Model {
   // ---- processes
 
   spawn(dataEnd: number): ModelProcess {
-    const limits = { dataLimit: 32 * 2 ** 30, addressLimit: Number.POSITIVE_INFINITY, lockLimit: Number.POSITIVE_INFINITY };
-    const p = { places: new Map(), fds: [], dataStart: dataEnd, dataEnd, future: false, placed: [], stackStart: USER_MAX_PAGE, ...limits };
+    const limits = {
+      dataLimit: 32 * 2 ** 30,
+      addressLimit: Number.POSITIVE_INFINITY,
+      lockLimit: Number.POSITIVE_INFINITY,
+    };
+    const p = {
+      places: new Map(),
+      fds: [],
+      dataStart: dataEnd,
+      dataEnd,
+      future: false,
+      placed: [],
+      stackStart: USER_MAX_PAGE,
+      ...limits,
+    };
     this.processes.push(p);
     return p;
   }
 
   /** `whole`: what is not to be inherited comes along too (clone). */
   fork(parent: ModelProcess, whole: boolean): ModelProcess {
-    const child = { ...parent, places: new Map<number, Place>(), fds: [...parent.fds], placed: [...parent.placed], future: false };
+    const child = {
+      ...parent,
+      places: new Map<number, Place>(),
+      fds: [...parent.fds],
+      placed: [...parent.placed],
+      future: false,
+    };
     this.processes.push(child);
     for (const [vpn, place] of parent.places) {
       if (place.inherit === F.INHERIT_SHARE) this.put(child, vpn, { ...place, wired: 0, shared: true });
-      else if (place.inherit === F.INHERIT_COPY || whole) this.put(child, vpn, { ...place, wired: 0, shared: false, cell: this.copy(place) });
+      else if (place.inherit === F.INHERIT_COPY || whole)
+        this.put(child, vpn, { ...place, wired: 0, shared: false, cell: this.copy(place) });
     }
     return child;
   }

@@ -17,15 +17,7 @@ import { FAULT_LOOP, KERN_SUCCESS } from './kern.js';
 import type { MapEntry, VmMap } from './map-entry.js';
 import type { VmObject } from './object.js';
 import { objectAllocate } from './object.js';
-import {
-  pageActivate,
-  pageAlloc,
-  pageCopy,
-  pageLookup,
-  pageUnwire,
-  pageWakeup,
-  pageZeroFill,
-} from './page.js';
+import { pageActivate, pageAlloc, pageCopy, pageLookup, pageUnwire, pageWakeup, pageZeroFill } from './page.js';
 import type { Vm } from './vm.js';
 
 /** vm_fault inside a task. Answers the handler's code. @throws KernelHang as seeded, when it would wait for memory for ever */

@@ -19,16 +19,18 @@ import { allocateObject, isFictitious, MAP_ENTRY_KSTACK } from './map-entry.js';
 import { lockMap, unlockMapWrite } from './map-lock.js';
 import type { VmObject } from './object.js';
 import {
+  PG_BUSY,
   PG_ZERO,
   pageActivate,
   pageClearFlag,
   pageDirty,
+  pageHasFlag,
   pageLookup,
   pageSetValid,
   pageUnwire,
   pageWakeup,
 } from './page.js';
-import { pageAlloc, VM_ALLOC_NORMAL } from './page-alloc.js';
+import { pageAlloc, pageFree, VM_ALLOC_NORMAL } from './page-alloc.js';
 import type { DragonflyProcess } from './process.js';
 import { getToken } from './tokens.js';
 import type { Vm } from './vm.js';
@@ -120,7 +122,16 @@ function unwirePages(vm: Vm, map: VmMap, entry: MapEntry, start: number, end: nu
     const mapped = vm.pmap.extract(map.pmap, vpn);
     if (mapped >= 0) vm.pmap.changeWiring(map.pmap, vpn, false);
     const page = vm.mended && !fictitious ? wiredPage(vm, entry, vpn, mapped) : mapped;
-    if (page >= 0 && !fictitious) pageUnwire(vm, page, true);
+    if (page >= 0 && !fictitious) release(vm, page);
+  }
+}
+
+/** vm_page_unwire. Mended, a page from which a truncation has taken its contents under the lock goes with the last wiring (O35). */
+function release(vm: Vm, page: number): void {
+  pageUnwire(vm, page, true);
+  const { wireCount, valid, busy } = vm.pages;
+  if (vm.mended && wireCount[page] === 0 && valid[page] === 0 && busy[page] === 0 && !pageHasFlag(vm, page, PG_BUSY)) {
+    pageFree(vm, page);
   }
 }
 

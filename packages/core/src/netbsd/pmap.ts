@@ -133,7 +133,8 @@ export class NetbsdPmap {
   /** pmap_page_protect(VM_PROT_READ): nobody may write the page. */
   protectPage(page: number): void {
     const tables = this.tables;
-    for (let slot = tables.firstMapping(page); slot !== NO_SLOT; slot = tables.nextMapping(slot)) this.take(slot, PROT_WRITE);
+    for (let slot = tables.firstMapping(page); slot !== NO_SLOT; slot = tables.nextMapping(slot))
+      this.take(slot, PROT_WRITE);
   }
 
   /** pmap_page_protect(VM_PROT_NONE): nobody translates to the page any more. */
