@@ -205,7 +205,14 @@ const operation: fc.Arbitrary<Operation> = weighted<Operation>(
   [5, op('write', transfer)],
   [6, op('pread', { ...transfer, offset })],
   [6, op('pwrite', { ...transfer, offset })],
-  [1, op('limit', { who, which: pick('addressSpace', 'data', 'lockedMemory'), pages: pick(-1, -1, 10, 60) })],
+  [
+    1,
+    op('limit', {
+      who,
+      which: pick<'addressSpace' | 'data' | 'lockedMemory'>('addressSpace', 'data', 'lockedMemory'),
+      pages: pick(-1, -1, 10, 60),
+    }),
+  ],
   [6, op('pageout', { pages: fc.nat({ max: 120 }) })],
   [1, fc.record({ op: pick('sync' as const, 'snapshot' as const, 'restore' as const) })],
 );

@@ -74,6 +74,8 @@ export interface Rules {
   readonly munlockUnwired: Errno | 0;
   /** What mlockall answers where it does not do what it says. */
   readonly mlockall: true | ((flags: number) => Errno | 0);
+  /** What mprotect may answer under mlockall(MCL_FUTURE). */
+  readonly futureProtect: readonly Errno[];
   /** mlockall without MCL_FUTURE leaves it as it was. */
   readonly futureStays: boolean;
   readonly msyncFlags: (flags: number) => Errno | 0;
@@ -133,6 +135,7 @@ const FREEBSD: Rules = {
   munlockUnwired: 0,
   mlockall: true,
   futureStays: false,
+  futureProtect: [],
   msyncFlags: (flags) => refusedTogether(flags, MS_ASYNC | MS_INVALIDATE),
   msyncMissing: 'EINVAL',
   msyncLocked: 'EBUSY',
@@ -180,6 +183,7 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
     munlockMissing: ['ENOMEM', 'EINVAL'],
     munlockUnwired: 'EINVAL',
     futureStays: true,
+    futureProtect: ['ENOMEM', 'EINVAL', 'EAGAIN'],
     msyncFlags: (flags) => (flags > 7 ? 'EINVAL' : refusedTogether(flags, MS_ASYNC | MS_SYNC_NETBSD)),
     msyncMissing: 'EFAULT',
     copyEndsSharing: 'never',

@@ -64,7 +64,7 @@ interface PageRange {
   readonly end: number;
 }
 
-type Refusal = Errno | 0 | false | undefined;
+type Refusal = string | 0 | false | undefined;
 
 export class Model {
   processes: ModelProcess[] = [];
@@ -190,8 +190,10 @@ export class Model {
   mprotect(p: ModelProcess, address: number, length: number, prot: number, actual: CallResult): void {
     const places = placesIn(p, pagesOf(address, length));
     const beyond = places.some(([, { max }]) => (prot & 7 & ~max) !== 0);
+    // What is to be locked as soon as it may be accessed, and cannot be, may be an error.
+    const future = p.future ? this.rules.futureProtect : [];
     const unsure = places.some(([, { lost }]) => (prot & lost) !== 0) && ('EACCES' as const);
-    if (!this.judge(actual, [this.badRange(address, length), beyond && 'EACCES'], [unsure])) return;
+    if (!this.judge(actual, [this.badRange(address, length), beyond && 'EACCES'], [unsure, ...future])) return;
     for (const [, place] of places) {
       place.prot = prot & 7;
       place.lost &= ~prot;
