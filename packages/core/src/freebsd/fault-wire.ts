@@ -157,7 +157,7 @@ export function* faultCopyEntry(
 
 /**
  * As seeded a wired page that a truncation has taken back is copied with what it held, and one that is gone is a panic. Mended the child
- * has zeros there (O25).
+ * has zeros there (O29).
  */
 function copyWired(vm: Vm, source: number, page: number): void {
   if (vm.mended && (source < 0 || vm.pages.valid[source] === 0)) {

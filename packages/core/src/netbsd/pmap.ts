@@ -107,7 +107,7 @@ export class NetbsdPmap {
 
   /**
    * pmap_protect: takes permissions of pages `start` to `end`, or their translations; never gives any. As seeded nothing is taken from a range that
-   * may be written, and what could be executed still can (25).
+   * may be written, and what could be executed still can (29).
    */
   protect(pmap: Pmap, start: number, end: number, prot: Prot): void {
     if ((prot & PROT_WRITE) !== 0 && !this.mended) return;

@@ -38,7 +38,7 @@ export function* exitProcess(vm: Vm, process: NetbsdProcess): Task<void> {
 /** uvmspace_exec, for an address space of one's own: emptied, to be used again. */
 export function* emptyMap(vm: Vm, process: NetbsdProcess): Task<void> {
   const { map, thread } = process;
-  // Unwiring goes by translations: once they are gone, what others share would stay wired for ever (24).
+  // Unwiring goes by translations: once they are gone, what others share would stay wired for ever (28).
   if (vm.mended) for (const entry of map.index) if (entry.wiredCount > 0) unwireEntry(vm, map, entry);
   vm.pmap.removeAll(map.pmap);
   yield* lockMap(vm, map, thread);
