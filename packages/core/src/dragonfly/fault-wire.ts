@@ -126,7 +126,7 @@ function unwirePages(vm: Vm, map: VmMap, entry: MapEntry, start: number, end: nu
   }
 }
 
-/** vm_page_unwire. Mended, a page from which a truncation has taken its contents under the lock goes with the last wiring (O37). */
+/** vm_page_unwire. Mended, a page from which a truncation has taken its contents under the lock goes with the last wiring (O38). */
 function release(vm: Vm, page: number): void {
   pageUnwire(vm, page, true);
   const { wireCount, valid, busy } = vm.pages;
@@ -175,7 +175,7 @@ export function* faultCopyEntry(
   return true;
 }
 
-/** Copies a wired page, and answers whether there was one. Mended: what a truncation has taken back is zeros for the child (O37). */
+/** Copies a wired page, and answers whether there was one. Mended: what a truncation has taken back is zeros for the child (O38). */
 function copyWired(vm: Vm, source: number, page: number): boolean {
   if (vm.mended && (source < 0 || vm.pages.valid[source] === 0)) {
     vm.zeroFrame(page);

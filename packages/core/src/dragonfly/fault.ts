@@ -19,7 +19,7 @@
  * the reference, for all of vm_fault_object, and for the end; not while the pmap is entered, which is the kernel's own way. Lock order: map, vnode.
  */
 import { PROT_READ, PROT_WRITE } from '../vm/prot.js';
-import { dropTop, unlockThings } from './fault-cleanup.js';
+import { dropTop, releasePage, releaseThenUnlock, unlockThings } from './fault-cleanup.js';
 import { faultObject } from './fault-object.js';
 import { prefault } from './fault-prefault.js';
 import type { Fault, FaultStage } from './fault-state.js';
@@ -142,7 +142,7 @@ export function referenceTop(f: Fault): boolean {
   const vnode = vnodeBelow(f.firstObject);
   if (vnode !== null) {
     if (!vnode.lock.acquireRead(thread)) {
-      vm.vmToken.release(thread);
+      vm.vmToken.forget(thread);
       return false;
     }
     f.vp = vnode;
@@ -168,15 +168,22 @@ function failed(f: Fault): FaultStage | null {
   return null;
 }
 
-/** The translation, and a few more. The map may no longer be locked. */
+/** The translation, and a few more. The map may no longer be locked; mended, one that has changed since begins the fault again (O5). */
 function enter(f: Fault): FaultStage | null {
   const { vm } = f;
+  if (vm.mended && !f.lookupStillValid && f.map.timestamp !== f.mapGeneration) return beginAgain;
   pageSetFlag(vm, f.m, PG_REFERENCED);
   vm.pmap.enter(f.map.pmap, f.vaddr, f.m, f.prot, f.wired);
   const burst = (f.flags & VM_FAULT_BURST) !== 0 && (f.flags & VM_FAULT_WIRE_MASK) === 0 && !f.wired;
   if (!burst || (vm.mended && !f.lookupStillValid)) return lockForEnd;
   branch(f, 'F24');
   return burstIn;
+}
+
+function beginAgain(f: Fault): FaultStage | null {
+  if (!f.vm.vmToken.acquire(f.thread)) return beginAgain;
+  releasePage(f);
+  return releaseThenUnlock(f, f.retry);
 }
 
 function burstIn(f: Fault): FaultStage | null {

@@ -115,7 +115,8 @@ export function freeCached(vm: Vm, colour: number): boolean {
  * flags only PG_ZERO survives.
  */
 export function pageAlloc(vm: Vm, object: VmObject, pindex: number, asked: number): number {
-  if (vm.allocationFails?.('frame') === true) return refuse(vm);
+  // An interrupt's request fails only where there is no page at all: no test may refuse it one.
+  if ((asked & VM_ALLOC_INTERRUPT) === 0 && vm.allocationFails?.('frame') === true) return refuse(vm);
   const request = vm.pageDaemonRuns ? asked | VM_ALLOC_SYSTEM : asked;
   const colour = (pindex + object.colour) & PQ_COLOUR_MASK;
   while (!mayTakeFree(vm, request)) {

@@ -32,8 +32,17 @@ export class Token implements Lock {
     const at = thread.tokens.lastIndexOf(this);
     if (at < 0 || this.owner !== thread)
       throw new Error(`${thread.name} releases ${this.name}, which it does not hold`);
-    thread.tokens.splice(at, 1);
+    // Nearly always the last one taken, and `splice` would answer an array of it.
+    if (at === thread.tokens.length - 1) thread.tokens.pop();
+    else thread.tokens.splice(at, 1);
     if (!thread.tokens.includes(this)) this.yieldUp();
+  }
+
+  /** Takes the newest hold from a thread that has gone to sleep, and so has lost the token: it does not want it back on waking. */
+  forget(thread: Thread): void {
+    const at = thread.tokens.lastIndexOf(this);
+    if (at < 0 || thread.running) throw new Error(`${thread.name} forgets ${this.name}, which it has not lost`);
+    thread.tokens.splice(at, 1);
   }
 
   heldBy(thread: Thread): boolean {
