@@ -132,6 +132,26 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
+    name: 'a page that some had locked and others copied behind the same sharing map stayed locked for nobody',
+    systems: ['csrg'],
+    operations: [
+      map(0x1e8000, 0x1b000, 3, ANON_SHARED),
+      { op: 'fork', who: 0 },
+      { op: 'vfork', who: 0, at: 0x207000, value: 102, exec: true },
+      { op: 'fork', who: 0 },
+      { op: 'fork', who: 0 },
+      { op: 'mlock', who: 0, at: 0x1e9000, length: 0x5000 },
+      { op: 'fork', who: 0 },
+      { op: 'exit', who: 2 },
+      { op: 'fork', who: 0 },
+      { op: 'exit', who: 1 },
+      { op: 'exit', who: 3 },
+      { op: 'minherit', who: 5, at: 0x1ea000, length: 0x1000, how: 1 },
+      { op: 'fork', who: 1 },
+      { op: 'store', who: 1, at: 0x1ea000, width: 1, value: 209 },
+    ],
+  },
+  {
     name: 'a copy of a file that has grown since was shorter than what was pushed into it',
     systems: ['csrg'],
     operations: [
