@@ -19,9 +19,10 @@ export function releasePage(f: Fault): void {
   f.m = -1;
 }
 
-/** Frees the page in hand. */
+/** Frees the page in hand; one that is wired (its file was cut off and has grown again) only stays without contents. */
 export function forgetPage(f: Fault): void {
-  pageFree(f.vm, f.m);
+  if (f.vm.pages.wireCount[f.m] === 0) pageFree(f.vm, f.m);
+  else pageWakeup(f.vm, f.m);
   f.m = -1;
 }
 

@@ -229,10 +229,18 @@ function resident(f: Fault): FaultStage | null {
     return sleepOnPage(f, lookup);
   }
   const whole = pageFullyValid(vm, m);
+  if (!whole && vm.mended && f.object.type === OBJT_VNODE && f.pindex >= f.object.size) return pastEnd(f);
   branch(f, whole ? 'F22' : 'F21');
   vm.pages.queues.remove(m);
   pageBusy(vm, m);
   return whole ? found : readRest(f);
+}
+
+/** A page that was wired when the file was cut off before it. As seeded it would now be filled with zeros (O25). */
+function pastEnd(f: Fault): FaultStage | null {
+  f.m = -1;
+  f.result = KERN_PROTECTION_FAILURE;
+  return cleanupLocked(f, null);
 }
 
 /** A new page for the place, unless memory is so short that even trying is unfair to the page daemon. */

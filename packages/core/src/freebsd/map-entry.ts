@@ -57,8 +57,9 @@ export class MapEntry {
   wiredCount = 0;
   /** Where the last read-ahead ended, in pages of the object. A new entry starts at 0. */
   lastr = 0;
-  /** Pages that a stack may still grow by. */
+  /** Pages that a stack may still grow by, and pages that it has already. */
   availSsize = 0;
+  stackSize = 0;
 
   constructor() {
     this.prev = this;
@@ -80,6 +81,7 @@ export class MapEntry {
     copy.wiredCount = this.wiredCount;
     copy.lastr = this.lastr;
     copy.availSsize = this.availSsize;
+    copy.stackSize = this.stackSize;
     return copy;
   }
 }
@@ -97,6 +99,8 @@ export class VmMap {
   size = 0;
   /** Wire what is mapped from now on (mlockall). */
   wireFuture = false;
+  /** Pages that a stack may have (RLIMIT_STACK). */
+  stackLimit = Number.POSITIVE_INFINITY;
   /** Mended only: the frame that is wired for each page of a wired range, which its translation may not show (O7, O13). */
   readonly wiredFrames = new Map<number, number>();
 

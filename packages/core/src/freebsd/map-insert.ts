@@ -163,6 +163,7 @@ export function* mapStack(
   place: { readonly bottom: number; readonly maximum: number; readonly initial: number },
   protection: Prot,
   growsDown: boolean,
+  maxProtection = protection,
 ): Task<number> {
   const { bottom, maximum, initial } = place;
   const below = map.before(bottom);
@@ -176,13 +177,14 @@ export function* mapStack(
     start,
     end: start + initial,
     protection,
-    maximum: protection,
+    maximum: maxProtection,
     flags: 0,
   });
   if (result !== KERN_SUCCESS) return result;
   const entry = map.lookup(start) as MapEntry;
   yield* clipStart(vm, thread, map, entry, start);
   entry.availSsize = maximum - initial;
+  entry.stackSize = initial;
   entry.eflags |= growsDown ? MAP_ENTRY_GROWS_DOWN : MAP_ENTRY_GROWS_UP;
   return KERN_SUCCESS;
 }

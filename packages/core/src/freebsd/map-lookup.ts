@@ -52,9 +52,8 @@ function settle(f: Fault, map: VmMap, entry: MapEntry, wanted: number): number {
   let type = wanted & PROT_ALL;
   let prot: Prot = override ? entry.maxProtection : entry.protection;
   if ((type & prot) !== type) return KERN_PROTECTION_FAILURE;
-  const wiredCow = MAP_ENTRY_USER_WIRED | MAP_ENTRY_COW;
   // A user-wired private range was copied when it was wired: a copy now would leave the wired page behind.
-  if ((entry.eflags & wiredCow) === wiredCow && (type & PROT_WRITE) !== 0 && !override) return KERN_PROTECTION_FAILURE;
+  if (!override && (type & PROT_WRITE) !== 0 && refusesCopy(f, entry)) return KERN_PROTECTION_FAILURE;
   f.wired = entry.wiredCount !== 0;
   if (f.wired) {
     prot = entry.protection;
@@ -107,6 +106,15 @@ function shadowEntry(f: Fault, entry: MapEntry): void {
 }
 
 /**
+ * As seeded a user-wired private range is never copied again, and one that was wired before it was made writable cannot be written (O27).
+ * Mended, the wiring goes over to the copy.
+ */
+function refusesCopy(f: Fault, entry: MapEntry): boolean {
+  const wiredCow = MAP_ENTRY_USER_WIRED | MAP_ENTRY_COW;
+  return (entry.eflags & wiredCow) === wiredCow && !f.vm.mended;
+}
+
+/**
  * vm_map_lookup_locked: the same under a read lock that is already held, for the second look after I/O. What would have to wait fails with
  * KERN_FAILURE. Sets `retry` and leaves the map locked.
  */
@@ -119,8 +127,7 @@ export function mapLookupLocked(f: Fault, wanted: Prot, retry: { pindex: number;
   let type = wanted & PROT_ALL;
   let prot = entry.protection;
   if ((type & prot) !== type) return KERN_PROTECTION_FAILURE;
-  const wiredCow = MAP_ENTRY_USER_WIRED | MAP_ENTRY_COW;
-  if ((entry.eflags & wiredCow) === wiredCow && (type & PROT_WRITE) !== 0) return KERN_PROTECTION_FAILURE;
+  if ((type & PROT_WRITE) !== 0 && refusesCopy(f, entry)) return KERN_PROTECTION_FAILURE;
   f.wired = entry.wiredCount !== 0;
   if (f.wired) {
     prot = entry.protection;

@@ -213,7 +213,10 @@ export function* objectPageClean(vm: Vm, thread: Thread, object: VmObject, start
   for (let page = object.firstPage; page >= 0; page = vm.pages.listNext[page] as number) vm.pmap.removeWrite(page);
   if (whole) object.flags &= ~OBJ_MIGHTBEDIRTY;
   const rest = yield* cleanDirty(vm, thread, object, start, last);
-  return walk.ok && rest;
+  const ok = walk.ok && rest;
+  // As seeded the next msync takes the object for clean and writes nothing (O26).
+  if (whole && !ok && vm.mended) object.flags |= OBJ_MIGHTBEDIRTY;
+  return ok;
 }
 
 function* cleanByWalk(

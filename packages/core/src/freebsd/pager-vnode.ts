@@ -27,7 +27,7 @@ import {
   VM_PAGE_BITS_ALL,
   VPO_WANTED,
 } from './page.js';
-import { pageFree } from './page-alloc.js';
+import { cacheFree, pageFree } from './page-alloc.js';
 import type { PageRun } from './pager.js';
 import { buffersOf, ioResult, whenIoDone, whole } from './pager.js';
 import type { Vm } from './vm.js';
@@ -35,6 +35,8 @@ import type { Vm } from './vm.js';
 /** A file that can be mapped: the vnode as far as the pager needs it. */
 export class VnodeHandle implements VmFile {
   object: VmObject | null = null;
+  /** Bytes, as far as the object has been told (vnp_size). What the store has beyond is not looked at. */
+  size = Number.POSITIVE_INFINITY;
   /** The vnode lock: shared by faults, exclusive for who changes the size. */
   readonly lock: RwLock;
   /** Where the file lies on the simulated disk, in pages. */
@@ -54,10 +56,16 @@ export class VnodeHandle implements VmFile {
 /** vnode_pager_alloc: the file's object, made at its first mapping. It has no reference of its own. */
 export function vnodeObject(vm: Vm, vnode: VnodeHandle): VmObject {
   if (vnode.object === null) {
-    vnode.object = objectAllocate(vm, OBJT_VNODE, pagesFor(vnode.store.size()), vnode);
+    vnode.size = vnode.store.size();
+    vnode.object = objectAllocate(vm, OBJT_VNODE, pagesFor(vnode.size), vnode);
     vnode.object.refCount = 0;
   }
   return vnode.object;
+}
+
+/** The end of the file: where a store and the news of its new length are apart, the nearer one. */
+function fileEnd(vnode: VnodeHandle): number {
+  return Math.min(vnode.size, vnode.store.size());
 }
 
 function vnodeOf(object: VmObject): VnodeHandle {
@@ -100,13 +108,13 @@ export function vnodeGetPages(
   vm.machine.disk.read(vnode.diskPage + first, count);
   const run = pages.slice(0, count);
   const buffers = buffersOf(vm, run, 0, count);
-  const wanted = Math.min(count * PAGE_SIZE, vnode.store.size() - first * PAGE_SIZE);
+  const wanted = Math.min(count * PAGE_SIZE, fileEnd(vnode) - first * PAGE_SIZE);
   const io = buffers === null ? wanted : vnode.store.read(first * PAGE_SIZE, buffers);
   whenIoDone(vm, thread, io, 'vnread', (result) => done(finishRead(vm, vnode, run, requested, whole(result, wanted))));
 }
 
 function finishRead(vm: Vm, vnode: VnodeHandle, run: Int32Array, requested: number, result: IoResult): number {
-  const end = vnode.store.size();
+  const end = fileEnd(vnode);
   for (let i = 0; i < run.length; i++) {
     const page = run[i] as number;
     if (result >= 0) setValidUpTo(vm, page, end - pageIndex(vm, page) * PAGE_SIZE);
@@ -156,7 +164,7 @@ export function* vnodePutPages(
 
 function* writeRun(vm: Vm, thread: Thread, vnode: VnodeHandle, run: readonly number[]): Task<number> {
   const first = pageIndex(vm, run[0] as number);
-  const bytes = Math.min(run.length * PAGE_SIZE, vnode.store.size() - first * PAGE_SIZE);
+  const bytes = Math.min(run.length * PAGE_SIZE, fileEnd(vnode) - first * PAGE_SIZE);
   vm.counters.v_vnodeout++;
   vm.counters.v_vnodepgsout += run.length;
   vm.machine.disk.write(vnode.diskPage + first, run.length);
@@ -184,21 +192,39 @@ function cutTo(buffers: Uint8Array[], bytes: number): Uint8Array[] {
 
 /**
  * vnode_pager_setsize: the file has a new length. Pages past the end go, whoever maps them; of the page that holds it, the rest is
- * zeroed and no longer valid, so that it cannot reappear when the file grows.
+ * zeroed and no longer valid, so that it cannot reappear when the file grows. What was stored behind the old end of a file that now
+ * grows is nobody's data either.
  */
 export function* vnodeSetSize(vm: Vm, thread: Thread, vnode: VnodeHandle, bytes: number): Task<void> {
   const object = vnode.object;
   if (object === null) return;
   const pages = pagesFor(bytes);
   const old = object.size;
-  if (pages < old) yield* objectPageRemove(vm, thread, object, pages, old, false);
-  object.size = pages;
-  const tail = bytes % PAGE_SIZE;
-  const last = tail === 0 ? -1 : pageLookup(vm, object, pages - 1);
-  if (last < 0 || vm.pages.valid[last] === 0) return;
-  vm.machine.memory.zeroPart(last, tail, PAGE_SIZE);
-  vm.pmap.removeAll(last);
+  const oldBytes = Math.min(vnode.size, old * PAGE_SIZE);
+  vnode.size = bytes;
+  if (pages < old) {
+    object.size = pages;
+    yield* objectPageRemove(vm, thread, object, pages, old, false);
+  } else if (pages > old) {
+    // A wired page may have outlived an earlier, greater length.
+    yield* objectPageRemove(vm, thread, object, old, pages, false);
+    object.size = pages;
+  }
+  zeroBehind(vm, object, Math.min(bytes, oldBytes), bytes > oldBytes);
+}
+
+/** Zeroes what the page that holds byte `end` has behind it. A page in the cache is dropped instead; it is clean. */
+function zeroBehind(vm: Vm, object: VmObject, end: number, grows: boolean): void {
+  const tail = end % PAGE_SIZE;
+  if (tail === 0) return;
+  const pindex = Math.floor(end / PAGE_SIZE);
+  if (object.cachedCount > 0) cacheFree(vm, object, pindex, pindex + 1);
+  const page = pageLookup(vm, object, pindex);
+  if (page < 0 || vm.pages.valid[page] === 0) return;
+  vm.pmap.removeAll(page);
+  vm.machine.memory.zeroPart(page, tail, PAGE_SIZE);
+  if (grows) return;
   const kept = pageBits(0, tail);
-  vm.pages.valid[last] = (vm.pages.valid[last] as number) & kept;
-  vm.pages.dirty[last] = (vm.pages.dirty[last] as number) & kept;
+  vm.pages.valid[page] = (vm.pages.valid[page] as number) & kept;
+  vm.pages.dirty[page] = (vm.pages.dirty[page] as number) & kept;
 }

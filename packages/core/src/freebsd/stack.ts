@@ -67,7 +67,8 @@ function growth(needed: number, available: number, gap: number): number {
 
 function* growDown(vm: Vm, thread: Thread, map: VmMap, stack: MapEntry, below: MapEntry, vpn: number): Task<number> {
   const floor = map.isHead(below) ? map.minPage : below.end;
-  const pages = growth(stack.start - vpn, stack.availSsize, stack.start - floor);
+  const available = Math.min(stack.availSsize, map.stackLimit - stack.stackSize);
+  const pages = growth(stack.start - vpn, available, stack.start - floor);
   if (pages < 0) return KERN_NO_SPACE;
   const start = stack.start - pages;
   const result = yield* mapInsert(vm, thread, map, {
@@ -81,10 +82,14 @@ function* growDown(vm: Vm, thread: Thread, map: VmMap, stack: MapEntry, below: M
   });
   if (result !== KERN_SUCCESS) return result;
   const grown = map.lookup(start) as MapEntry;
-  grown.availSsize = stack.availSsize - pages;
+  const left = stack.availSsize - pages;
+  const size = stack.stackSize + pages;
   grown.eflags = (grown.eflags & ~MAP_ENTRY_GROWS_UP) | MAP_ENTRY_GROWS_DOWN;
   stack.eflags &= ~MAP_ENTRY_GROWS_DOWN;
   stack.availSsize = 0;
+  stack.stackSize = 0;
+  grown.availSsize = left;
+  grown.stackSize = size;
   return KERN_SUCCESS;
 }
 

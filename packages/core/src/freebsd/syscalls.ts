@@ -9,7 +9,7 @@ import { PTE_MODIFIED, PTE_REFERENCED } from '../machine/pagetable.js';
 import { PAGE_SIZE, USER_MAX_ADDRESS, USER_MIN_ADDRESS } from '../machine/units.js';
 import type { CallResult, Errno } from '../vm/errno.js';
 import type { Prot } from '../vm/prot.js';
-import { PROT_ALL } from '../vm/prot.js';
+import { PROT_ALL, PROT_NONE } from '../vm/prot.js';
 import type { Inheritance, MapRequest } from '../vm/system.js';
 import {
   KERN_INVALID_ADDRESS,
@@ -63,6 +63,8 @@ export interface MapExtras {
   readonly nosync?: boolean;
   /** MAP_STACK: grows down from the end of the range. */
   readonly stack?: boolean;
+  /** The maximum protection. Default: all. */
+  readonly maximum?: Prot;
 }
 
 /** mmap. Answers the address. The old contents of a fixed range go first, and stay away when a later step fails. */
@@ -82,8 +84,23 @@ export function* sysMmap(vm: Vm, p: FreebsdProcess, request: MapRequest, extras:
   if (request.sharing === 'shared') {
     yield* inheritRange(vm, p.thread, p.map, result, result + roundPage(length), VM_INHERIT_SHARE);
   }
-  if (p.map.wireFuture) yield* wireRange(vm, p.thread, p.map, result, result + roundPage(length), userWiring(p));
-  return result * PAGE_SIZE;
+  const wired = yield* wireFuture(vm, p, result, result + roundPage(length), extras.stack === true);
+  return wired ?? result * PAGE_SIZE;
+}
+
+/**
+ * Under mlockall(MCL_FUTURE) a new range is wired; of a stack, what is there of it. As seeded nobody looks whether that worked. Mended, a range
+ * that cannot be wired goes again, with EAGAIN; one that may not be accessed is left for later.
+ */
+function* wireFuture(vm: Vm, p: FreebsdProcess, start: number, end: number, holesOk: boolean): Task<Errno | null> {
+  const { map, thread } = p;
+  if (!map.wireFuture || (vm.mended && map.lookup(start)?.protection === PROT_NONE)) return null;
+  const result = yield* wireRange(vm, thread, map, start, end, userWiring(p, holesOk));
+  if (result === KERN_SUCCESS || !vm.mended) return null;
+  yield* lockMap(map, thread);
+  yield* deleteRange(vm, thread, map, start, end);
+  unlockMapWrite(map, thread);
+  return 'EAGAIN';
 }
 
 /** With the map write-locked. Answers the first page. */
@@ -99,7 +116,8 @@ function* mmapLocked(vm: Vm, p: FreebsdProcess, request: MapRequest, extras: Map
   }
   if (extras.stack === true) {
     const place = { bottom: start, maximum: pages, initial: Math.min(pages, 32) };
-    return errnoOr(yield* mapStack(vm, thread, map, place, request.protection & PROT_ALL, true), start);
+    const result = yield* mapStack(vm, thread, map, place, request.protection & PROT_ALL, true, extras.maximum);
+    return errnoOr(result, start);
   }
   const what = mappedObject(vm, request, pages);
   if (typeof what === 'string') return what;
@@ -109,7 +127,7 @@ function* mmapLocked(vm: Vm, p: FreebsdProcess, request: MapRequest, extras: Map
     start,
     end: start + pages,
     protection: request.protection & PROT_ALL,
-    maximum: PROT_ALL,
+    maximum: extras.maximum ?? PROT_ALL,
     flags: insertFlags(request, extras),
   };
   const result = yield* mapInsert(vm, thread, map, insertion);
@@ -215,7 +233,7 @@ export function* sysMinherit(
   return 0;
 }
 
-function userWiring(p: FreebsdProcess, holesOk = false): WireOptions {
+export function userWiring(p: FreebsdProcess, holesOk = false): WireOptions {
   return { user: true, holesOk, account: p.usage };
 }
 

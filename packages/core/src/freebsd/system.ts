@@ -54,6 +54,7 @@ import { queueCounts } from './page-alloc.js';
 import { pageDaemon, pageoutPages } from './pageout.js';
 import { DeviceHandle } from './pager-device.js';
 import { VnodeHandle } from './pager-vnode.js';
+import { FreebsdPort } from './port.js';
 import { exitProcess, FreebsdProcess } from './process.js';
 import {
   sysBrk,
@@ -82,6 +83,7 @@ export class FreebsdSystem implements VmSystem {
   /** The CPU that processes run on. */
   private readonly cpu: Cpu;
   readonly vm: Vm;
+  readonly port: FreebsdPort;
   private nextProcessId = 1;
   private readonly processes: FreebsdProcess[] = [];
   /** Runs what no process asks for, such as `pageout`. */
@@ -110,6 +112,12 @@ export class FreebsdSystem implements VmSystem {
       defects: options.defects ?? 'as-seeded',
     });
     this.vm.listener = coverageListener();
+    this.port = new FreebsdPort({
+      system: this,
+      vm: this.vm,
+      mine: (process) => this.mine(process),
+      forget: (process) => this.forget(process),
+    });
     this.nextDiskPage = swapPages + DISK_GAP_PAGES;
     this.operator = this.vm.createThread('operator');
     this.vm.kernel.startThread('pagedaemon', (thread) => pageDaemon(this.vm, thread));
@@ -192,7 +200,11 @@ export class FreebsdSystem implements VmSystem {
     if (process instanceof FreebsdProcess && process.vm === this.vm && !process.alive) return;
     const p = this.mine(process);
     this.call(p, exitProcess(this.vm, p));
-    this.processes.splice(this.processes.indexOf(p), 1);
+    this.forget(p);
+  }
+
+  private forget(process: FreebsdProcess): void {
+    this.processes.splice(this.processes.indexOf(process), 1);
   }
 
   map(process: VmProcess, request: MapRequest): CallResult {

@@ -265,6 +265,8 @@ export interface InlineTable {
   readonly tags: Int32Array;
   readonly frames: Int32Array;
   readonly tagBase: number;
+  /** The part of the table that instruction fetches use: ACCESS_EXECUTE, or ACCESS_READ on csrg, whose hardware does not tell them apart. */
+  readonly fetchAccess: Access;
   tagOf(page: number): number;
   /** Fills the table for an access, by a page fault if need be. Answers the byte in the buffer where the page begins. Raises MemorySignal. */
   miss(address: number, access: Access): number;

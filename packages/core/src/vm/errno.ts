@@ -4,6 +4,7 @@ export type Errno =
   | 'EAGAIN'
   | 'EBADF'
   | 'EBUSY'
+  | 'EEXIST'
   | 'EFAULT'
   | 'EFBIG'
   | 'EINVAL'

@@ -9,7 +9,9 @@
  *
  * Arguments have been checked by the caller to be what they are declared to be; whether they make sense is the kernel's business.
  */
+import type { Kernel } from '../kernel/kernel.js';
 import type { Task, Thread } from '../kernel/thread.js';
+import type { Pmap } from '../machine/pagetable.js';
 import type { Access } from '../machine/units.js';
 import type { CallResult, Errno } from './errno.js';
 import type { Prot } from './prot.js';
@@ -54,6 +56,12 @@ export const PAGE_DIRTY = 16;
 export const PAGE_MAPPED = 32;
 
 export interface VmPort {
+  /** The kernel that runs the tasks. */
+  readonly kernel: Kernel;
+  /** A thread for calls of its own: what the room's `vm.createThread` makes. */
+  createThread(name: string): Thread;
+  /** The translations of the process: changes at exec on some systems. */
+  pmapOf(process: VmProcess): Pmap;
   /** The process as another thread of it sees it. */
   withThread(process: VmProcess, thread: Thread): VmProcess;
   /** The thread that `process` stands for. */

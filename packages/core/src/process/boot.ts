@@ -1,0 +1,90 @@
+/** From options to a running kernel: what both faces of a machine have in common. */
+import { MemoryStore } from '../machine/memory-store.js';
+import type { BackingStore } from '../machine/store.js';
+import { PAGE_SIZE } from '../machine/units.js';
+import { bootSystem } from '../systems.js';
+import { checkStore } from '../vm/arguments.js';
+import type { SystemOptions } from '../vm/system.js';
+import type { AsyncMachineOptions, FileStatus, Limits, UserPager } from './api.js';
+import { checkLimits, checkPages, checkPath } from './arguments.js';
+import { MachineCore } from './core.js';
+import type { MachineFile } from './files.js';
+import { PagerStore } from './pager-store.js';
+
+const DEFAULT_MEMORY = 2 ** 24;
+const NO_LIMIT = Number.POSITIVE_INFINITY;
+
+/** What a process starts with unless told otherwise. */
+export const DEFAULT_LIMITS: Limits = {
+  addressSpace: NO_LIMIT,
+  data: 32 * 2 ** 30,
+  stack: 64 * 2 ** 20,
+  lockedMemory: NO_LIMIT,
+};
+
+function bufferOf(buffer: AsyncMachineOptions['buffer']): ArrayBuffer | SharedArrayBuffer | true {
+  if (buffer === undefined) return true;
+  const inner = 'buffer' in buffer ? buffer.buffer : buffer;
+  return inner as ArrayBuffer | SharedArrayBuffer;
+}
+
+/** Starts the kernel that the options ask for. */
+export function bootCore(options: AsyncMachineOptions): MachineCore {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`options must be an object, not ${String(options)}`);
+  }
+  const { memory = DEFAULT_MEMORY, swap = 0, limits = {} } = options;
+  checkPages('memory', memory, PAGE_SIZE);
+  checkPages('swap', swap, 0);
+  checkLimits(limits);
+  const system: SystemOptions = {
+    memoryPages: memory / PAGE_SIZE,
+    swapPages: swap / PAGE_SIZE,
+    contents: bufferOf(options.buffer),
+    defects: options.defects ?? 'mended',
+    ...(options.swapStore === undefined ? {} : { swapStore: options.swapStore }),
+    ...(options.costs === undefined ? {} : { costs: options.costs }),
+  };
+  const booted = bootSystem(options.system, system);
+  return new MachineCore(booted, booted.machine.memory.bytes as Uint8Array, { ...DEFAULT_LIMITS, ...limits });
+}
+
+/** The store behind what a file is made of. */
+export function storeOf(contents: Uint8Array | number | BackingStore): BackingStore {
+  if (typeof contents === 'number' || contents instanceof Uint8Array) return new MemoryStore(contents);
+  checkStore(contents);
+  return contents;
+}
+
+/** Refuses a store that answers later. */
+export function mustBeSynchronous(what: string, store: BackingStore): void {
+  if (store.synchronous) return;
+  throw new TypeError(`${what}: this store answers later (synchronous is false): use createAsyncMachine`);
+}
+
+export function addStore(core: MachineCore, path: string, store: BackingStore): MachineFile {
+  checkFree(core, path);
+  return core.addFile(path, store, { writable: true, resizable: true });
+}
+
+function checkFree(core: MachineCore, path: string): void {
+  checkPath(path);
+  if (core.files.named.has(path)) throw new RangeError(`there is a file '${path}' already`);
+}
+
+export function addPager(core: MachineCore, path: string, pager: UserPager, synchronous: boolean): void {
+  checkFree(core, path);
+  if (typeof pager !== 'object' || pager === null || typeof pager.getPages !== 'function') {
+    throw new TypeError('pager must be an object with getPages()');
+  }
+  checkPages('pager.size', pager.size, PAGE_SIZE);
+  const store = new PagerStore(pager, synchronous);
+  core.addFile(path, store, { writable: typeof pager.putPages === 'function', resizable: false });
+}
+
+export function statusOf(core: MachineCore, path: string): FileStatus {
+  checkPath(path);
+  const file = core.files.named.get(path);
+  if (file === undefined) throw new RangeError(`there is no file '${path}'`);
+  return { size: file.size, links: file.links, modified: file.modified };
+}

@@ -1,0 +1,104 @@
+/**
+ * The machine behind both faces of the API: a kernel, its port, files, processes.
+ *
+ * Everything that may meet I/O is a task; the synchronous face runs it with `Kernel.call`, the asynchronous one with `Kernel.callAsync`. Nothing here knows
+ * which.
+ */
+import type { Kernel } from '../kernel/kernel.js';
+import type { Task, Thread } from '../kernel/thread.js';
+import type { BackingStore } from '../machine/store.js';
+import type { VmPort } from '../vm/port.js';
+import type { SystemName, VmProcess, VmSystem } from '../vm/system.js';
+import type { Limits } from './api.js';
+import { FileTable, MachineFile } from './files.js';
+import { ProcessCore } from './process-core.js';
+import { OUT_OF_MEMORY, signalValue } from './signals.js';
+
+/** One thread of a process, as the kernel sees it. */
+export interface Lwp {
+  readonly process: ProcessCore;
+  readonly vm: VmProcess;
+}
+
+export class MachineCore {
+  readonly port: VmPort;
+  readonly kernel: Kernel;
+  readonly name: SystemName;
+  readonly files = new FileTable();
+  readonly processes: ProcessCore[] = [];
+  /** The hidden process that has the windows of all files mapped. */
+  readonly io: VmProcess;
+  /** The thread of what no process asks for. */
+  readonly operator: Thread;
+  private nextPid = 1;
+  /** Told of each process that the kernel kills. */
+  onKill: ((process: ProcessCore) => void) | null = null;
+
+  constructor(
+    readonly system: VmSystem,
+    readonly bytes: Uint8Array,
+    /** What a process starts with. */
+    readonly limits: Limits,
+  ) {
+    this.port = (system as unknown as { port: VmPort }).port;
+    this.kernel = this.port.kernel;
+    this.name = system.name;
+    this.io = system.spawn('(files)');
+    this.operator = this.port.createThread('(operator)');
+    system.onKill = (vm) => this.killed(vm);
+  }
+
+  spawn(name: string): ProcessCore {
+    return this.adopt(name, this.system.spawn(name), this.limits);
+  }
+
+  /** A process around an address space. */
+  adopt(name: string, vm: VmProcess, limits: Limits): ProcessCore {
+    const process = new ProcessCore(this, this.nextPid++, name, vm, limits);
+    this.processes.push(process);
+    return process;
+  }
+
+  /** The operator's thread in the address space of the windows. */
+  windows(thread: Thread): VmProcess {
+    return this.port.withThread(this.io, thread);
+  }
+
+  addFile(path: string, store: BackingStore, kind: { writable: boolean; resizable: boolean }): MachineFile {
+    const file = new MachineFile(path, this.system.createFile(path, store), store, kind.writable, kind.resizable);
+    this.files.named.set(path, file);
+    return file;
+  }
+
+  /** The kernel has ended a process for want of memory. Its address space is gone already. */
+  private killed(vm: VmProcess): void {
+    const process = this.processes.find((each) => each.vm === vm);
+    if (process === undefined) return;
+    process.end(signalValue(OUT_OF_MEMORY, 0, 0));
+    this.onKill?.(process);
+  }
+
+  /** Time of the way into the kernel and back. */
+  enterKernel(): void {
+    const { machine } = this.system;
+    machine.clock.advance(machine.costs.syscall);
+  }
+
+  /** Lets go of files that nobody can reach any more. Done after whatever may have been the last hold. */
+  *reap(thread: Thread): Task<void> {
+    if (this.files.unlinked.size === 0) return;
+    for (const file of [...this.files.unlinked]) yield* this.reapFile(thread, file);
+  }
+
+  private *reapFile(thread: Thread, file: MachineFile): Task<void> {
+    if (file.opens > 0) return;
+    if (file.windowLength > 0) {
+      const { windowAddress, windowLength } = file;
+      file.windowLength = 0;
+      yield* this.port.munmap(this.windows(thread), windowAddress, windowLength);
+    }
+    if (this.port.fileHolds(file.vm) > 0) return;
+    this.files.unlinked.delete(file);
+    yield* this.port.releaseFile(thread, file.vm);
+  }
+}

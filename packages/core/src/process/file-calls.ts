@@ -1,0 +1,249 @@
+/**
+ * open, close, read, write and their kin: what 4.4BSD and its descendants share. Where they differ from each other nothing of it concerns memory.
+ *
+ * A transfer goes page by page, with the page of the file and the page of the process both in memory at the moment of the copy. A bad buffer is
+ * EFAULT and no signal. What was moved before it stays moved, the file has its old length again, and the position stands still, as
+ * with vn_write's IO_UNIT.
+ */
+import type { Task } from '../kernel/thread.js';
+import { ACCESS_READ, ACCESS_WRITE } from '../machine/units.js';
+import type { CallResult, Errno } from '../vm/errno.js';
+import { checkDescriptor, checkLength, checkOffset, checkPath, checkRange } from './arguments.js';
+import type { Lwp, MachineCore } from './core.js';
+import { type MachineFile, OpenFile } from './files.js';
+import { O_APPEND, O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } from './flags.js';
+import { leftInPage, type Piece, resolvePair } from './resolve.js';
+import { answerOf, openWindow, resize, storeErrno, windowPiece } from './window.js';
+
+const ACCESS_MODE = 3;
+
+/** Makes a new empty file of the machine's own. */
+export type CreateFile = (path: string) => MachineFile;
+
+/** open(2). */
+export function sysOpen(lwp: Lwp, path: string, flags: number, create: CreateFile): Task<CallResult> {
+  checkPath(path);
+  checkDescriptor(flags);
+  lwp.process.core.enterKernel();
+  return openTask(lwp, path, flags, create);
+}
+
+function* openTask({ process, vm }: Lwp, path: string, flags: number, create: CreateFile): Task<CallResult> {
+  const { core } = process;
+  const mode = flags & ACCESS_MODE;
+  if (mode === ACCESS_MODE) return 'EINVAL';
+  let file = core.files.named.get(path);
+  if (file !== undefined && (flags & O_CREAT) !== 0 && (flags & O_EXCL) !== 0) return 'EEXIST';
+  if (file === undefined) {
+    if ((flags & O_CREAT) === 0) return 'ENOENT';
+    file = create(path);
+  }
+  const writes = mode !== O_RDONLY || (flags & O_TRUNC) !== 0;
+  if (writes && !file.writable) return 'EACCES';
+  if ((flags & O_TRUNC) !== 0 && file.resizable) {
+    const trouble = yield* resize(core, core.port.threadOf(vm), file, 0);
+    if (trouble !== null) return trouble;
+  }
+  const open = new OpenFile(file, mode !== O_WRONLY, mode === O_WRONLY || mode === O_RDWR, (flags & O_APPEND) !== 0);
+  const fd = process.descriptors.add(open);
+  if (fd >= 0) return fd;
+  file.opens--;
+  return 'EMFILE';
+}
+
+/** close(2). */
+export function sysClose(lwp: Lwp, fd: number): Task<CallResult> {
+  checkDescriptor(fd);
+  lwp.process.core.enterKernel();
+  return closeTask(lwp, fd);
+}
+
+function* closeTask({ process, vm }: Lwp, fd: number): Task<CallResult> {
+  if (process.descriptors.remove(fd) === null) return 'EBADF';
+  yield* process.core.reap(process.core.port.threadOf(vm));
+  return 0;
+}
+
+/** dup(2). */
+export function sysDup({ process }: Lwp, fd: number): CallResult {
+  checkDescriptor(fd);
+  const open = process.descriptors.get(fd);
+  if (open === null) return 'EBADF';
+  const copy = process.descriptors.add(open);
+  if (copy < 0) return 'EMFILE';
+  open.references++;
+  return copy;
+}
+
+/** lseek(2), SEEK_SET. */
+export function sysLseek({ process }: Lwp, fd: number, offset: number): CallResult {
+  checkDescriptor(fd);
+  checkOffset(offset);
+  const open = process.descriptors.get(fd);
+  if (open === null) return 'EBADF';
+  open.position = offset;
+  return offset;
+}
+
+/** unlink(2). */
+export function sysUnlink(lwp: Lwp, path: string): Task<CallResult> {
+  checkPath(path);
+  lwp.process.core.enterKernel();
+  return unlinkTask(lwp, path);
+}
+
+function* unlinkTask({ process: { core }, vm }: Lwp, path: string): Task<CallResult> {
+  const file = core.files.named.get(path);
+  if (file === undefined) return 'ENOENT';
+  core.files.named.delete(path);
+  core.files.unlinked.add(file);
+  file.links = 0;
+  yield* core.reap(core.port.threadOf(vm));
+  return 0;
+}
+
+/** A transfer between a file and the memory of a process. */
+interface Transfer {
+  readonly fd: number;
+  readonly address: number;
+  readonly length: number;
+  /** Bytes into the file, or null for the position of the open file, which then moves. */
+  readonly offset: number | null;
+}
+
+function checkTransfer(fd: number, address: number, length: number, offset: number | null): void {
+  checkDescriptor(fd);
+  checkRange(address, length);
+  if (offset !== null) checkOffset(offset);
+}
+
+/** read(2) and pread(2). */
+export function sysRead(
+  lwp: Lwp,
+  fd: number,
+  address: number,
+  length: number,
+  offset: number | null,
+): Task<CallResult> {
+  checkTransfer(fd, address, length, offset);
+  lwp.process.core.enterKernel();
+  return readTask(lwp, { fd, address, length, offset });
+}
+
+function* readTask(lwp: Lwp, transfer: Transfer): Task<CallResult> {
+  const open = lwp.process.descriptors.get(transfer.fd);
+  if (open === null || !open.readable) return 'EBADF';
+  const { file } = open;
+  const from = transfer.offset ?? open.position;
+  const bytes = Math.max(0, Math.min(transfer.length, file.size - from));
+  const moved = yield* move(lwp, file, from, transfer.address, bytes, false);
+  if (typeof moved === 'number' && transfer.offset === null) open.position += moved;
+  return moved;
+}
+
+/** write(2) and pwrite(2). */
+export function sysWrite(
+  lwp: Lwp,
+  fd: number,
+  address: number,
+  length: number,
+  offset: number | null,
+): Task<CallResult> {
+  checkTransfer(fd, address, length, offset);
+  lwp.process.core.enterKernel();
+  return writeTask(lwp, { fd, address, length, offset });
+}
+
+function* writeTask(lwp: Lwp, transfer: Transfer): Task<CallResult> {
+  const { core } = lwp.process;
+  const open = lwp.process.descriptors.get(transfer.fd);
+  if (open === null || !open.writable) return 'EBADF';
+  const { file } = open;
+  const thread = core.port.threadOf(lwp.vm);
+  const from = transfer.offset ?? (open.append ? file.size : open.position);
+  const { length } = transfer;
+  if (length === 0) return 0;
+  const oldSize = file.size;
+  if (from + length > oldSize) {
+    const trouble = yield* resize(core, thread, file, from + length);
+    if (trouble !== null) return trouble;
+  }
+  const moved = yield* move(lwp, file, from, transfer.address, length, true);
+  file.modified++;
+  if (typeof moved === 'string') {
+    if (file.size > oldSize) yield* resize(core, thread, file, oldSize);
+    return moved;
+  }
+  if (transfer.offset === null) open.position = from + moved;
+  return moved;
+}
+
+/** Moves bytes between a file and a process, page by page. */
+function* move(
+  lwp: Lwp,
+  file: MachineFile,
+  offset: number,
+  address: number,
+  bytes: number,
+  toFile: boolean,
+): Task<CallResult> {
+  if (bytes <= 0) return 0;
+  const { core } = lwp.process;
+  const thread = core.port.threadOf(lwp.vm);
+  const opened = yield* openWindow(core, thread, file, offset + bytes);
+  if (opened !== null) return opened;
+  for (let done = 0; done < bytes; ) {
+    const ours: Piece = { vm: lwp.vm, address: address + done, access: toFile ? ACCESS_READ : ACCESS_WRITE };
+    const theirs = windowPiece(core, thread, file, offset + done, toFile);
+    const pair = yield* resolvePair(core, ours, theirs);
+    if ('trap' in pair) return pair.which === 'first' ? 'EFAULT' : troubleOf(pair.trap.code);
+    const count = Math.min(bytes - done, leftInPage(ours.address), leftInPage(theirs.address));
+    const [to, from] = toFile ? [pair.second, pair.first] : [pair.first, pair.second];
+    core.bytes.copyWithin(to, from, from + count);
+    done += count;
+  }
+  return bytes;
+}
+
+function troubleOf(code: string): Errno {
+  return code === 'NOMEM' ? 'ENOMEM' : 'EIO';
+}
+
+/** ftruncate(2). */
+export function sysFtruncate(lwp: Lwp, fd: number, length: number): Task<CallResult> {
+  checkDescriptor(fd);
+  checkLength(length);
+  lwp.process.core.enterKernel();
+  return ftruncateTask(lwp, fd, length);
+}
+
+function* ftruncateTask({ process, vm }: Lwp, fd: number, length: number): Task<CallResult> {
+  const { core } = process;
+  const open = process.descriptors.get(fd);
+  if (open === null) return 'EBADF';
+  if (!open.writable || !open.file.resizable) return 'EINVAL';
+  if (length === open.file.size) return 0;
+  return (yield* resize(core, core.port.threadOf(vm), open.file, length)) ?? 0;
+}
+
+/** fsync(2). */
+export function sysFsync(lwp: Lwp, fd: number): Task<CallResult> {
+  checkDescriptor(fd);
+  lwp.process.core.enterKernel();
+  return fsyncTask(lwp, fd);
+}
+
+function* fsyncTask({ process, vm }: Lwp, fd: number): Task<CallResult> {
+  const open = process.descriptors.get(fd);
+  if (open === null) return 'EBADF';
+  return yield* flush(process.core, vm, open.file);
+}
+
+/** Writes what is dirty of a file, and waits until it is on stable storage. */
+export function* flush(core: MachineCore, vm: Lwp['vm'], file: MachineFile): Task<CallResult> {
+  const thread = core.port.threadOf(vm);
+  const written = yield* core.port.flushFile(thread, file.vm);
+  if (typeof written === 'string') return written;
+  const synced = yield* answerOf(core, thread, file.store.sync(), 'fsync');
+  return synced < 0 ? storeErrno(synced) : 0;
+}

@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+import type { Process } from './api.js';
+import { MAP_ANON, MAP_PRIVATE, MAP_SHARED, MemorySignal, O_CREAT, O_RDWR, PROT_READ, PROT_WRITE } from './index.js';
+import { createMachine } from './machine.js';
+
+const RW = PROT_READ | PROT_WRITE;
+const SYSTEMS = ['freebsd'] as const;
+
+describe.each(SYSTEMS)('%s', (system) => {
+  const text = new TextEncoder().encode('hello, kernel');
+
+  it('forks with copy-on-write', () => {
+    const machine = createMachine({ system });
+    const parent = machine.spawn('sh');
+    const at = parent.mmap(0, 8192, RW, MAP_ANON | MAP_PRIVATE) as number;
+    parent.store32(at + 4094, 0xdeadbeef);
+    const child = parent.fork() as Process;
+    child.store8(at + 4094, 1);
+    expect(parent.load32(at + 4094)).toBe(0xdeadbeef);
+    expect(child.load32(at + 4094)).toBe(0xdeadbe01);
+    child.exit();
+    expect(parent.load64(at + 4094)).toBe(0xdeadbeefn);
+    parent.exit();
+    machine.check();
+  });
+
+  it('maps and reads files', () => {
+    const machine = createMachine({ system, files: { '/motd': text } });
+    const p = machine.spawn();
+    const fd = p.open('/motd', O_RDWR) as number;
+    const at = p.mmap(0, 100, RW, MAP_SHARED, fd, 0) as number;
+    expect(p.load8(at)).toBe(0x68);
+    const buffer = p.mmap(0, 4096, RW, MAP_ANON | MAP_PRIVATE) as number;
+    expect(p.read(fd, buffer, 100)).toBe(text.length);
+    const copy = new Uint8Array(text.length);
+    expect(p.copyin(buffer, copy)).toBe(text.length);
+    expect(copy).toEqual(text);
+    p.store8(at, 0x48);
+    expect(p.pread(fd, buffer, 1, 0)).toBe(1);
+    expect(p.load8(buffer)).toBe(0x48);
+    expect(p.pwrite(fd, buffer, 1, 5000)).toBe(1);
+    expect(machine.status('/motd').size).toBe(5001);
+    expect(p.fsync(fd)).toBe(0);
+    expect(p.close(fd)).toBe(0);
+    expect(p.unlink('/motd')).toBe(0);
+    expect(p.load8(at)).toBe(0x48);
+    machine.check();
+    p.exit();
+    machine.check();
+  });
+
+  it('raises signals', () => {
+    const p = createMachine({ system }).spawn();
+    expect(() => p.load8(0)).toThrow(MemorySignal);
+    expect(p.open('/new', O_RDWR | O_CREAT)).toBe(0);
+    expect(() => p.load8(0.5)).toThrow(RangeError);
+    let asked = 0;
+    p.onSignal = (signal) => {
+      asked++;
+      expect(p.mmap(Math.floor(signal.address / 4096) * 4096, 4096, RW, MAP_ANON | MAP_PRIVATE | 0x10)).toBe(0x10000);
+      return 'retry';
+    };
+    p.store16(0x10ffe, 0x1234);
+    expect(asked).toBe(1);
+    expect(p.load16(0x10ffe)).toBe(0x1234);
+  });
+
+  it('execs, and lends its memory to a vfork child', () => {
+    const machine = createMachine({ system, files: { '/bin/ls': text } });
+    const p = machine.spawn();
+    const at = p.mmap(0, 4096, RW, MAP_ANON | MAP_PRIVATE) as number;
+    const child = p.vfork() as Process;
+    child.store8(at, 7);
+    expect(() => p.load8(at)).toThrow(/vfork/);
+    expect(
+      child.exec({ segments: [{ address: 0x400000, length: 4096, protection: PROT_READ, path: '/bin/ls' }] }),
+    ).toBe(0);
+    expect(p.load8(at)).toBe(7);
+    expect(child.load8(0x400001)).toBe(0x65);
+    expect(child.mapsText()).toContain('/bin/ls');
+    expect(child.brk(child.dataEnd + 5000)).toBe(0);
+    child.store8(child.dataEnd - 1, 1);
+    machine.check();
+    expect(p.usage().ru_minflt).toBeGreaterThan(0);
+  });
+});
