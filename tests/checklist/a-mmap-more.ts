@@ -1,6 +1,6 @@
 /** mmap, the rest of the basics: large offsets and files, remapping, wiring, stacks (A24 to A34). */
 import assert from 'node:assert/strict';
-import { MAP_NOSYNC, MAP_STACK, MCL_FUTURE } from '../../packages/core/src/process/flags.js';
+import { MAP_NOSYNC, MAP_STACK, MCL_FUTURE } from '@faultline/core';
 import { check, nowhere, only } from './registry.js';
 import { tableCheck } from './table.js';
 import {
@@ -16,8 +16,8 @@ import {
   PAGE,
   pattern,
   peek,
-  resident,
   RW,
+  resident,
   SOMEWHERE,
   same,
   signalIn,
@@ -29,8 +29,14 @@ const ANON = MAP_PRIVATE | MAP_ANON;
 check('A24', 'a mapping may begin behind the end of the file; no access to it succeeds', {}, (w) => {
   w.file('f', pattern(PAGE));
   const at = w.map(w.p, 'f', 2 * PAGE, { offset: 16 * PAGE });
-  w.expects('access past the end of a file', ends(() => w.p.load8(at)));
-  w.expects('access past the end of a file', ends(() => w.p.store8(at + PAGE, 1)));
+  w.expects(
+    'access past the end of a file',
+    ends(() => w.p.load8(at)),
+  );
+  w.expects(
+    'access past the end of a file',
+    ends(() => w.p.store8(at + PAGE, 1)),
+  );
 });
 
 check('A25', 'the last pages that an offset can name can be mapped; what is no offset is refused by name', {}, (w) => {
@@ -38,7 +44,10 @@ check('A25', 'the last pages that an offset can name can be mapped; what is no o
   const fd = ok(w.p.open('f', O_RDWR));
   for (const pages of [2, 3]) {
     const at = ok(w.p.mmap(0, PAGE, RW, MAP_SHARED, fd, 2 ** 53 - pages * PAGE));
-    w.expects('access past the end of a file', ends(() => w.p.load8(at)));
+    w.expects(
+      'access past the end of a file',
+      ends(() => w.p.load8(at)),
+    );
   }
   for (const offset of [-PAGE, 2 ** 60]) {
     assert.throws(() => w.p.mmap(0, PAGE, RW, MAP_SHARED, fd, offset), /offset/);
@@ -84,66 +93,81 @@ check('A31', 'a mapped file larger than memory shows the right bytes, before and
   same(w.stored('f'), bytes, 'in the store');
 });
 
-check('A32', 'after mlockall(MCL_FUTURE) the pages of a new mapping are there when mmap returns', only(['freebsd', 'dragonfly', 'netbsd'], 'the system has no mlockall'), (w) => {
-  ok(w.p.mlockall(MCL_FUTURE));
-  const at = w.anonAt(w.p, SOMEWHERE, 8);
-  assert.equal(resident(w.p, at, 8 * PAGE), 8);
-  assert.equal(w.wired, 8);
-  const faults = w.faults;
-  w.squeeze();
-  for (let page = 0; page < 8; page++) w.p.store8(at + page * PAGE, page);
-  assert.equal(w.faults, faults, 'a locked page faulted');
-  const before = w.p.maps().length;
-  const many = w.p.mmap(0, 400 * PAGE, RW, ANON);
-  if (w.is('netbsd')) {
-    assert.equal(many, 'ENOMEM');
-    assert.equal(w.p.maps().length, before, 'the refused mapping stayed');
-  } else {
-    // The failure of the wiring is ignored: the mapping is there, and not wired.
-    assert.equal(typeof many, 'number');
+check(
+  'A32',
+  'after mlockall(MCL_FUTURE) the pages of a new mapping are there when mmap returns',
+  only(['freebsd', 'dragonfly', 'netbsd'], 'the system has no mlockall'),
+  (w) => {
+    ok(w.p.mlockall(MCL_FUTURE));
+    const at = w.anonAt(w.p, SOMEWHERE, 8);
+    assert.equal(resident(w.p, at, 8 * PAGE), 8);
     assert.equal(w.wired, 8);
-  }
-});
+    const faults = w.faults;
+    w.squeeze();
+    for (let page = 0; page < 8; page++) w.p.store8(at + page * PAGE, page);
+    assert.equal(w.faults, faults, 'a locked page faulted');
+    const before = w.p.maps().length;
+    const many = w.p.mmap(0, 400 * PAGE, RW, ANON);
+    if (w.is('netbsd')) {
+      assert.equal(many, 'ENOMEM');
+      assert.equal(w.p.maps().length, before, 'the refused mapping stayed');
+    } else {
+      // The failure of the wiring is ignored: the mapping is there, and not wired.
+      assert.equal(typeof many, 'number');
+      assert.equal(w.wired, 8);
+    }
+  },
+);
 
-check('A33', 'a stack grows when the page below is touched, up to its limit, and never into a neighbour', only(['freebsd', 'dragonfly'], 'MAP_STACK is not known to the system: its stack is mapped whole by exec'), (w) => {
-  w.p.setLimits({ stack: MIB });
-  const pages = 512;
-  const bottom = USER_END - 2 * pages * PAGE;
-  const at = ok(w.p.mmap(bottom, pages * PAGE, RW, ANON | MAP_STACK | MAP_FIXED));
-  const top = at + pages * PAGE;
-  w.p.store8(top - 8, 1);
-  let mapped = Math.min(...entries(w.p, at, pages * PAGE).map(({ start }) => start));
-  assert.ok(mapped > at, 'the stack is mapped whole');
-  w.p.store8(mapped - 1, 2);
-  const grown = Math.min(...entries(w.p, at, pages * PAGE).map(({ start }) => start));
-  assert.ok(grown < mapped, 'it has not grown');
-  mapped = grown;
-  assert.equal(w.p.load8(mapped), 0);
-  // A neighbour in the way is not grown into.
-  const wall = mapped - 3 * PAGE;
-  w.anonAt(w.p, wall, 1);
-  w.p.store8(wall, 9);
-  w.p.store8(mapped - PAGE, 3);
-  assert.equal(w.p.load8(wall), 9);
-  ok(w.p.munmap(wall, PAGE));
-  // The limit: the lowest page that may be touched lies within it.
-  const beyond = top - MIB - PAGE;
-  assert.ok(beyond > at);
-  assert.equal(signalIn(() => w.p.store8(beyond, 1))?.signal, 'SIGSEGV');
-  w.p.setLimits({ stack: 64 * MIB });
-  w.p.store8(beyond, 1);
-  assert.equal(w.p.load8(top - 8), 1);
-});
+check(
+  'A33',
+  'a stack grows when the page below is touched, up to its limit, and never into a neighbour',
+  only(['freebsd', 'dragonfly'], 'MAP_STACK is not known to the system: its stack is mapped whole by exec'),
+  (w) => {
+    w.p.setLimits({ stack: MIB });
+    const pages = 512;
+    const bottom = USER_END - 2 * pages * PAGE;
+    const at = ok(w.p.mmap(bottom, pages * PAGE, RW, ANON | MAP_STACK | MAP_FIXED));
+    const top = at + pages * PAGE;
+    w.p.store8(top - 8, 1);
+    let mapped = Math.min(...entries(w.p, at, pages * PAGE).map(({ start }) => start));
+    assert.ok(mapped > at, 'the stack is mapped whole');
+    w.p.store8(mapped - 1, 2);
+    const grown = Math.min(...entries(w.p, at, pages * PAGE).map(({ start }) => start));
+    assert.ok(grown < mapped, 'it has not grown');
+    mapped = grown;
+    assert.equal(w.p.load8(mapped), 0);
+    // A neighbour in the way is not grown into.
+    const wall = mapped - 3 * PAGE;
+    w.anonAt(w.p, wall, 1);
+    w.p.store8(wall, 9);
+    w.p.store8(mapped - PAGE, 3);
+    assert.equal(w.p.load8(wall), 9);
+    ok(w.p.munmap(wall, PAGE));
+    // The limit: the lowest page that may be touched lies within it.
+    const beyond = top - MIB - PAGE;
+    assert.ok(beyond > at);
+    assert.equal(signalIn(() => w.p.store8(beyond, 1))?.signal, 'SIGSEGV');
+    w.p.setLimits({ stack: 64 * MIB });
+    w.p.store8(beyond, 1);
+    assert.equal(w.p.load8(top - 8), 1);
+  },
+);
 
-check('A34', 'a page mapped with MAP_NOSYNC is written by msync and by the page daemon', only(['freebsd', 'dragonfly'], 'the system has no MAP_NOSYNC'), (w) => {
-  w.file('f', pattern(4 * PAGE));
-  const at = w.map(w.p, 'f', 4 * PAGE, { flags: MAP_SHARED | MAP_NOSYNC });
-  w.p.store8(at, 91);
-  w.p.store8(at + PAGE, 92);
-  same(w.stored('f'), pattern(4 * PAGE), 'nothing is written by itself');
-  ok(w.p.msync(at, PAGE, w.MS_SYNC));
-  assert.equal(w.stored('f')[0], 91);
-  w.squeeze();
-  assert.equal(w.stored('f')[PAGE], 92, 'under pressure');
-  assert.equal(w.p.load8(at + PAGE), 92);
-});
+check(
+  'A34',
+  'a page mapped with MAP_NOSYNC is written by msync and by the page daemon',
+  only(['freebsd', 'dragonfly'], 'the system has no MAP_NOSYNC'),
+  (w) => {
+    w.file('f', pattern(4 * PAGE));
+    const at = w.map(w.p, 'f', 4 * PAGE, { flags: MAP_SHARED | MAP_NOSYNC });
+    w.p.store8(at, 91);
+    w.p.store8(at + PAGE, 92);
+    same(w.stored('f'), pattern(4 * PAGE), 'nothing is written by itself');
+    ok(w.p.msync(at, PAGE, w.MS_SYNC));
+    assert.equal(w.stored('f')[0], 91);
+    w.squeeze();
+    assert.equal(w.stored('f')[PAGE], 92, 'under pressure');
+    assert.equal(w.p.load8(at + PAGE), 92);
+  },
+);

@@ -43,32 +43,44 @@ check('A2', 'a file mapping shows the bytes of the file at the offset', {}, (w) 
   same(peek(w.p, at, 2 * PAGE), bytes.subarray(2 * PAGE, 4 * PAGE), 'mapped at an offset');
 });
 
-check('A3', 'behind the end of the file the last page reads as zeros, can be written, and is never written back', {}, (w) => {
-  const bytes = pattern(PAGE + 100);
-  w.file('f', bytes);
-  const at = w.map(w.p, 'f', 2 * PAGE);
-  zeros(w.p, at + PAGE + 100, PAGE - 100);
-  w.p.store8(at + PAGE + 99, 1);
-  w.p.store8(at + PAGE + 100, 77);
-  w.p.store8(at + 2 * PAGE - 1, 78);
-  assert.equal(w.p.load8(at + 2 * PAGE - 1), 78);
-  ok(w.p.msync(at, 2 * PAGE, w.MS_SYNC));
-  bytes[PAGE + 99] = 1;
-  same(w.stored('f'), bytes, 'the file');
-});
+check(
+  'A3',
+  'behind the end of the file the last page reads as zeros, can be written, and is never written back',
+  {},
+  (w) => {
+    const bytes = pattern(PAGE + 100);
+    w.file('f', bytes);
+    const at = w.map(w.p, 'f', 2 * PAGE);
+    zeros(w.p, at + PAGE + 100, PAGE - 100);
+    w.p.store8(at + PAGE + 99, 1);
+    w.p.store8(at + PAGE + 100, 77);
+    w.p.store8(at + 2 * PAGE - 1, 78);
+    assert.equal(w.p.load8(at + 2 * PAGE - 1), 78);
+    ok(w.p.msync(at, 2 * PAGE, w.MS_SYNC));
+    bytes[PAGE + 99] = 1;
+    same(w.stored('f'), bytes, 'the file');
+  },
+);
 
 check('A4', 'a mapping may be longer than its file; a page wholly behind the end cannot be touched', {}, (w) => {
   w.file('f', pattern(100));
   const at = w.map(w.p, 'f', 8 * PAGE);
   assert.equal(w.p.load8(at + 100), 0);
-  for (const page of [1, 4, 7]) w.expects('access past the end of a file', ends(() => w.p.load8(at + page * PAGE)));
+  for (const page of [1, 4, 7])
+    w.expects(
+      'access past the end of a file',
+      ends(() => w.p.load8(at + page * PAGE)),
+    );
 });
 
 check('A5', 'a length that is no whole number of pages maps whole pages', {}, (w) => {
   const at = ok(w.p.mmap(SOMEWHERE, PAGE + 1, RW, ANON | MAP_FIXED));
   w.p.store8(at + 2 * PAGE - 1, 6);
   assert.equal(w.p.load8(at + 2 * PAGE - 1), 6);
-  w.expects('access of nothing', ends(() => w.p.load8(at + 2 * PAGE)));
+  w.expects(
+    'access of nothing',
+    ends(() => w.p.load8(at + 2 * PAGE)),
+  );
 });
 
 check('A6', 'the address is page aligned, but for what the offset has over', {}, async (w) => {
@@ -193,7 +205,7 @@ check('A17', 'removing the name of the file does not end the mapping', {}, (w) =
   same(peek(w.p, at, 4 * PAGE), bytes, 'after unlink and eviction');
 });
 
-check('A18', 'two shared mappings of a file see each other\'s stores at once', {}, (w) => {
+check('A18', "two shared mappings of a file see each other's stores at once", {}, (w) => {
   w.file('f', pattern(3 * PAGE));
   const one = w.map(w.p, 'f', 3 * PAGE);
   const two = w.map(w.p, 'f', 3 * PAGE);
@@ -244,7 +256,12 @@ check('A21', 'a private page that was written no longer shows what is written to
   assert.equal(w.p.load8(at + 4000), pattern(PAGE)[4000]);
 });
 
-tableCheck('A22', 'whether a private page not yet written shows later writes to the file', {}, 'private page after a write to the file');
+tableCheck(
+  'A22',
+  'whether a private page not yet written shows later writes to the file',
+  {},
+  'private page after a write to the file',
+);
 
 check('A23', 'anonymous shared memory is shared over fork, both ways', {}, (w) => {
   const at = w.anon(w.p, 5, RW, MAP_SHARED);

@@ -25,9 +25,20 @@ check('B2', 'descriptor -1 without MAP_ANON is refused', {}, (w) => {
   assert.deepEqual(w.p.maps(), []);
 });
 
-tableCheck('B3', 'anonymous memory with a descriptor is refused', {}, 'mmap anonymous with a descriptor', 'mmap anonymous with an offset');
+tableCheck(
+  'B3',
+  'anonymous memory with a descriptor is refused',
+  {},
+  'mmap anonymous with a descriptor',
+  'mmap anonymous with an offset',
+);
 tableCheck('B4', 'reading what was opened for writing only is refused', {}, 'mmap for reading, opened for writing');
-tableCheck('B5', 'writing to a shared file opened for reading only is refused', {}, 'mmap shared for writing, opened for reading');
+tableCheck(
+  'B5',
+  'writing to a shared file opened for reading only is refused',
+  {},
+  'mmap shared for writing, opened for reading',
+);
 
 check('B6', 'a private writable mapping of a file opened for reading is allowed', {}, (w) => {
   w.file('f', pattern(PAGE));
@@ -37,9 +48,21 @@ check('B6', 'a private writable mapping of a file opened for reading is allowed'
   assert.deepEqual(w.stored('f'), pattern(PAGE));
 });
 
-tableCheck('B7', 'a mapping without access of a file opened for writing', {}, 'mmap of no access, opened for writing', 'mmap private for writing, opened for writing');
+tableCheck(
+  'B7',
+  'a mapping without access of a file opened for writing',
+  {},
+  'mmap of no access, opened for writing',
+  'mmap private for writing, opened for writing',
+);
 tableCheck('B8', 'a fixed place inside a page is refused', {}, 'mmap fixed, unaligned');
-tableCheck('B9', 'a fixed place beyond user space is refused', {}, 'mmap fixed beyond user space', 'mmap of the last page of user space');
+tableCheck(
+  'B9',
+  'a fixed place beyond user space is refused',
+  {},
+  'mmap fixed beyond user space',
+  'mmap of the last page of user space',
+);
 
 check('B10', 'page 0 cannot be mapped; page 1 can', {}, (w) => {
   const fixed = MAP_PRIVATE | MAP_ANON | MAP_FIXED;
@@ -56,9 +79,23 @@ tableCheck('B11', 'a fixed range that wraps is refused', {}, 'mmap fixed that wr
 nowhere('B12', 'mapping a directory', 'a machine has no directories');
 nowhere('B13', 'mapping a pipe or a socket', 'a machine has no pipes and sockets');
 tableCheck('B14', 'flags that nobody knows are ignored', {}, 'mmap of unknown flags');
-tableCheck('B15', 'both kinds of sharing, or neither', {}, 'mmap shared and private both', 'mmap neither shared nor private');
+tableCheck(
+  'B15',
+  'both kinds of sharing, or neither',
+  {},
+  'mmap shared and private both',
+  'mmap neither shared nor private',
+);
 tableCheck('B16', 'no length', {}, 'mmap of length 0');
-tableCheck('B17', 'more than the limit of the address space is refused', { csrg: 'the system has no limit of the address space' }, 'mmap over the limit of the address space');
-nowhere('B18', 'more entries than a map may have', 'maps of these machines take entries as long as the host has memory: there is no limit of entries');
+tableCheck(
+  'B17',
+  'more than the limit of the address space is refused',
+  { csrg: 'the system has no limit of the address space' },
+  'mmap over the limit of the address space',
+);
+nowhere(
+  'B18',
+  'more entries than a map may have',
+  'maps of these machines take entries as long as the host has memory: there is no limit of entries',
+);
 nowhere('B19', 'writing to a file that is immutable', 'files of a machine have no immutable or append-only flag');
-

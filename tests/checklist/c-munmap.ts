@@ -34,8 +34,14 @@ check('C1', 'what was unmapped cannot be touched', {}, (w) => {
   store(w.p, at, 3, 1);
   ok(w.p.munmap(at, 3 * PAGE));
   for (const page of [0, 1, 2]) {
-    w.expects('access of nothing', ends(() => w.p.load8(at + page * PAGE)));
-    w.expects('access of nothing', ends(() => w.p.store8(at + page * PAGE, 1)));
+    w.expects(
+      'access of nothing',
+      ends(() => w.p.load8(at + page * PAGE)),
+    );
+    w.expects(
+      'access of nothing',
+      ends(() => w.p.store8(at + page * PAGE, 1)),
+    );
   }
   assert.deepEqual(w.p.maps(), []);
 });
@@ -148,25 +154,34 @@ check('C13', 'a child that unmaps does not touch its parent', {}, (w) => {
   assert.equal(signalIn(() => child.load8(at))?.signal, 'SIGSEGV');
 });
 
-nowhere('C14', 'no new entry can be made when the middle goes', 'maps take entries as long as the host has memory; the kernels wait for theirs');
+nowhere(
+  'C14',
+  'no new entry can be made when the middle goes',
+  'maps take entries as long as the host has memory; the kernels wait for theirs',
+);
 
-check('C15', 'munmap during another thread\'s fault: the thread gets its data or a signal, and no translation stays', {}, async (w) => {
-  const m = w.bootLate();
-  const gated = new GatedStore(new MemoryStore(pattern(8 * PAGE)));
-  m.createFile('f', gated);
-  const p = m.spawn('threads');
-  const at = await mapLate(p, 'f', 8 * PAGE);
-  gated.hold('read');
-  const load = signalInLate(async () => assert.equal(await p.load8(at + 5 * PAGE), pattern(6 * PAGE)[5 * PAGE]));
-  await untilHeld(gated);
-  const unmap = p.munmap(at, 8 * PAGE);
-  gated.release();
-  assert.equal(await unmap, 0);
-  const signal = await load;
-  if (signal !== null) assert.equal(signal.signal, 'SIGSEGV');
-  assert.equal(p.tryLoad8(at + 5 * PAGE), undefined, 'a stale translation');
-  assert.equal((await signalInLate(() => p.load8(at + 5 * PAGE)))?.signal, 'SIGSEGV');
-  // And with memory in its place: the new pages, not the file's.
-  ok(await p.mmap(at, 8 * PAGE, RW, MAP_PRIVATE | MAP_ANON | MAP_FIXED));
-  assert.equal(await p.load8(at + 5 * PAGE), 0);
-});
+check(
+  'C15',
+  "munmap during another thread's fault: the thread gets its data or a signal, and no translation stays",
+  {},
+  async (w) => {
+    const m = w.bootLate();
+    const gated = new GatedStore(new MemoryStore(pattern(8 * PAGE)));
+    m.createFile('f', gated);
+    const p = m.spawn('threads');
+    const at = await mapLate(p, 'f', 8 * PAGE);
+    gated.hold('read');
+    const load = signalInLate(async () => assert.equal(await p.load8(at + 5 * PAGE), pattern(6 * PAGE)[5 * PAGE]));
+    await untilHeld(gated);
+    const unmap = p.munmap(at, 8 * PAGE);
+    gated.release();
+    assert.equal(await unmap, 0);
+    const signal = await load;
+    if (signal !== null) assert.equal(signal.signal, 'SIGSEGV');
+    assert.equal(p.tryLoad8(at + 5 * PAGE), undefined, 'a stale translation');
+    assert.equal((await signalInLate(() => p.load8(at + 5 * PAGE)))?.signal, 'SIGSEGV');
+    // And with memory in its place: the new pages, not the file's.
+    ok(await p.mmap(at, 8 * PAGE, RW, MAP_PRIVATE | MAP_ANON | MAP_FIXED));
+    assert.equal(await p.load8(at + 5 * PAGE), 0);
+  },
+);

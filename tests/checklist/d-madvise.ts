@@ -1,13 +1,14 @@
 /** madvise: advice may cost or save time, and never data that was not given up. */
 import assert from 'node:assert/strict';
-import { FaultInjectingStore, MemoryStore } from '@faultline/core';
 import {
+  FaultInjectingStore,
   MADV_DONTNEED,
   MADV_NORMAL,
   MADV_RANDOM,
   MADV_SEQUENTIAL,
   MADV_WILLNEED,
-} from '../../packages/core/src/process/flags.js';
+  MemoryStore,
+} from '@faultline/core';
 import { check } from './registry.js';
 import { tableCheck } from './table.js';
 import {

@@ -1,7 +1,6 @@
 /** fork, vfork, exec, exit: who has which bytes afterwards, and that nothing is left of those who are gone. */
 import assert from 'node:assert/strict';
-import { MemoryStore } from '@faultline/core';
-import { INHERIT_NONE, INHERIT_SHARE, MADV_RANDOM } from '../../packages/core/src/process/flags.js';
+import { INHERIT_NONE, INHERIT_SHARE, MADV_RANDOM, MemoryStore } from '@faultline/core';
 import { GatedStore, untilHeld } from './late.js';
 import { check } from './registry.js';
 import {
@@ -186,7 +185,10 @@ check('F9', 'fork with locked pages: the child has copies, read-only where the p
   ok(w.p.mprotect(at, 2 * PAGE, PROT_READ));
   const child = born(w.p.fork());
   holds(child, at, 4, 1);
-  w.expects('write to read-only memory', ends(() => child.store8(at, 1)));
+  w.expects(
+    'write to read-only memory',
+    ends(() => child.store8(at, 1)),
+  );
   store(child, at + 2 * PAGE, 2, 7);
   assert.equal(w.p.load8(at + 2 * PAGE + 8), 7);
   w.squeeze();
@@ -215,7 +217,7 @@ check('F10', 'a fork that fails leaves the parent as it was, and nothing behind'
   holds(born(p.fork()), at, 80, 1);
 });
 
-check('F11', 'vfork: the child runs in the parent\'s memory until it execs or exits', {}, (w) => {
+check('F11', "vfork: the child runs in the parent's memory until it execs or exits", {}, (w) => {
   const at = w.anon(w.p, 2);
   store(w.p, at, 2, 1);
   const child = born(w.p.vfork());
@@ -228,7 +230,10 @@ check('F11', 'vfork: the child runs in the parent\'s memory until it execs or ex
   ok(second.exec({ segments: [{ address: SOMEWHERE, length: PAGE, protection: RW }] }));
   assert.equal(w.p.load8(at + 8), 89);
   zeros(second, SOMEWHERE, PAGE);
-  w.expects('access of nothing', ends(() => second.load8(at)));
+  w.expects(
+    'access of nothing',
+    ends(() => second.load8(at)),
+  );
 });
 
 check('F12', 'exit and exec free everything', {}, (w) => {
@@ -264,7 +269,10 @@ check('F13', 'a child inherits mappings of files that were removed or cut', {}, 
   const child = born(w.p.fork());
   same(peek(child, f, 4 * PAGE), pattern(4 * PAGE), 'the removed file');
   same(peek(child, g, 2 * PAGE), pattern(2 * PAGE, 2), 'the cut file');
-  w.expects('access past the end of a file', ends(() => child.load8(g + 2 * PAGE)));
+  w.expects(
+    'access past the end of a file',
+    ends(() => child.load8(g + 2 * PAGE)),
+  );
   child.store8(f, 9);
   assert.equal(w.p.load8(f), 9);
 });
@@ -276,7 +284,10 @@ check('F14', 'a child is held to the protection of the entry, not to what it mig
   ok(w.p.mprotect(at, 4 * PAGE, PROT_READ));
   const child = born(w.p.fork());
   for (let page = 0; page < 4; page++) {
-    w.expects('write to read-only memory', ends(() => child.store8(at + page * PAGE, 1)));
+    w.expects(
+      'write to read-only memory',
+      ends(() => child.store8(at + page * PAGE, 1)),
+    );
   }
   holds(child, at, 4, 1);
 });
@@ -291,7 +302,13 @@ check('F15', 'protection, inheritance and advice come along', {}, (w) => {
   ok(w.p.minherit(gone, PAGE, INHERIT_NONE));
   const child = born(w.p.fork());
   const shape = (p: Process): unknown =>
-    entries(p, at, 6 * PAGE).map(({ start, end, protection, maximum, inheritance }) => [start, end, protection, maximum, inheritance]);
+    entries(p, at, 6 * PAGE).map(({ start, end, protection, maximum, inheritance }) => [
+      start,
+      end,
+      protection,
+      maximum,
+      inheritance,
+    ]);
   assert.deepEqual(shape(child), shape(w.p));
   assert.equal(entries(child, gone, PAGE).length, 0);
 });

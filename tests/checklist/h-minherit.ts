@@ -1,6 +1,6 @@
 /** minherit: what a child gets of a range. */
 import assert from 'node:assert/strict';
-import { INHERIT_COPY, INHERIT_NONE, INHERIT_SHARE } from '../../packages/core/src/process/flags.js';
+import { INHERIT_COPY, INHERIT_NONE, INHERIT_SHARE } from '@faultline/core';
 import { check, nowhere } from './registry.js';
 import { tableCheck } from './table.js';
 import { born, ends, entries, holds, MAP_PRIVATE, MAP_SHARED, ok, PAGE, pattern, RW, same, store } from './world.js';
@@ -36,7 +36,10 @@ check('H3', 'none: the child has nothing there', {}, (w) => {
   store(w.p, at, 4, 1);
   ok(w.p.minherit(at, 4 * PAGE, INHERIT_NONE));
   const child = born(w.p.fork());
-  w.expects('access of nothing', ends(() => child.load8(at)));
+  w.expects(
+    'access of nothing',
+    ends(() => child.load8(at)),
+  );
   assert.equal(entries(child, at, 4 * PAGE).length, 0);
   holds(w.p, at, 4, 1);
 });
@@ -55,7 +58,10 @@ check('H6', 'a part of a mapping: the rest is inherited as before', {}, (w) => {
     [0, 2, 3, 5].map((page) => w.p.load8(at + page * PAGE + 8)),
     [1, 202, 203, 16],
   );
-  w.expects('access of nothing', ends(() => child.load8(at + 4 * PAGE)));
+  w.expects(
+    'access of nothing',
+    ends(() => child.load8(at + 4 * PAGE)),
+  );
 });
 
 check('H7', 'sharing a private file mapping: its copied pages are shared, and the file does not change', {}, (w) => {
@@ -82,9 +88,15 @@ check('H8', 'copy, then share, over three generations', {}, (w) => {
   const grandchild = born(child.fork());
   grandchild.store8(at + PAGE + 8, 72);
   w.p.store8(at + 2 * PAGE + 8, 73);
-  assert.deepEqual([0, 1, 2].map((page) => w.p.load8(at + page * PAGE + 8)), [1, 4, 73]);
+  assert.deepEqual(
+    [0, 1, 2].map((page) => w.p.load8(at + page * PAGE + 8)),
+    [1, 4, 73],
+  );
   for (const p of [child, grandchild]) {
-    assert.deepEqual([0, 1, 2, 3].map((page) => p.load8(at + page * PAGE + 8)), [71, 72, 7, 10]);
+    assert.deepEqual(
+      [0, 1, 2, 3].map((page) => p.load8(at + page * PAGE + 8)),
+      [71, 72, 7, 10],
+    );
   }
   child.exit();
   assert.equal(grandchild.load8(at + 8), 71);
@@ -115,8 +127,14 @@ check('H10', 'the inheritance is itself inherited', {}, (w) => {
   const grandchild = born(child.fork());
   grandchild.store8(shared, 61);
   grandchild.store8(copied, 62);
-  assert.deepEqual([w.p, child].map((p) => p.load8(shared)), [61, 61]);
-  assert.deepEqual([w.p, child].map((p) => p.load8(copied)), [0, 0]);
+  assert.deepEqual(
+    [w.p, child].map((p) => p.load8(shared)),
+    [61, 61],
+  );
+  assert.deepEqual(
+    [w.p, child].map((p) => p.load8(copied)),
+    [0, 0],
+  );
   assert.equal(entries(grandchild, shared, PAGE)[0]?.inheritance, 'share');
   assert.equal(entries(grandchild, copied, PAGE)[0]?.inheritance, 'copy');
 });

@@ -24,7 +24,10 @@ check('K2', 'what was given back and is grown again reads as zeros', {}, (w) => 
     store(w.p, end, 10, 5);
     if (round === 1) w.squeeze();
     ok(w.p.brk(end + 4 * PAGE));
-    w.expects('access of nothing', ends(() => w.p.load8(end + 4 * PAGE)));
+    w.expects(
+      'access of nothing',
+      ends(() => w.p.load8(end + 4 * PAGE)),
+    );
     holds(w.p, end, 4, 5);
   }
 });
@@ -44,7 +47,10 @@ check('K7', 'a break inside a page keeps the page', {}, (w) => {
   ok(w.p.brk(end + 2 * PAGE));
   assert.equal(w.p.load8(end + PAGE + 3000), 8);
   ok(w.p.brk(end + PAGE));
-  w.expects('access of nothing', ends(() => w.p.load8(end + PAGE + 50)));
+  w.expects(
+    'access of nothing',
+    ends(() => w.p.load8(end + PAGE + 50)),
+  );
 });
 
 check('K8', 'shrinking over an entry that mprotect has cut', {}, (w) => {
@@ -54,8 +60,14 @@ check('K8', 'shrinking over an entry that mprotect has cut', {}, (w) => {
   ok(w.p.mprotect(end + 4 * PAGE, 2 * PAGE, PROT_READ));
   ok(w.p.brk(end + 5 * PAGE));
   holds(w.p, end, 5, 3);
-  w.expects('access of nothing', ends(() => w.p.load8(end + 5 * PAGE)));
-  w.expects('write to read-only memory', ends(() => w.p.store8(end + 4 * PAGE, 1)));
+  w.expects(
+    'access of nothing',
+    ends(() => w.p.load8(end + 5 * PAGE)),
+  );
+  w.expects(
+    'write to read-only memory',
+    ends(() => w.p.store8(end + 4 * PAGE, 1)),
+  );
   ok(w.p.brk(end));
   ok(w.p.brk(end + 10 * PAGE));
   zeros(w.p, end, 10 * PAGE);

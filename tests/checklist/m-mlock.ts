@@ -1,7 +1,6 @@
 /** mlock, munlock, mlockall: what is locked stays, and what is undone is undone whole. */
 import assert from 'node:assert/strict';
-import { EIO, FaultInjectingStore, MemoryStore } from '@faultline/core';
-import { MAP_WIRED, MCL_CURRENT, MCL_FUTURE } from '../../packages/core/src/process/flags.js';
+import { EIO, FaultInjectingStore, MAP_WIRED, MCL_CURRENT, MCL_FUTURE, MemoryStore } from '@faultline/core';
 import { check, nowhere, only } from './registry.js';
 import { tableCheck } from './table.js';
 import {
@@ -32,7 +31,6 @@ import {
 
 const ANON = MAP_PRIVATE | MAP_ANON;
 const NO_MLOCKALL = { csrg: 'the system has no mlockall' };
-
 
 /** mlocks of a range, undone as often as the system wants. */
 function unlock(w: World, at: number, pages: number, times = 1): void {
@@ -121,13 +119,19 @@ check('M55', 'whole pages are locked', { csrg: 'an address inside a page is refu
 
 tableCheck('M56', 'a range with a hole is refused, and nothing of it is locked', {}, 'mlock over a hole');
 tableCheck('M57', 'memory without access cannot be locked', {}, 'mlock of no access');
-tableCheck('M58', 'more than the limits of the system and of the process', {}, 'mlock over the limit of the system', 'mlock over the limit of the process');
+tableCheck(
+  'M58',
+  'more than the limits of the system and of the process',
+  {},
+  'mlock over the limit of the system',
+  'mlock over the limit of the process',
+);
 
 check('M59', 'lengths that are no whole pages lock whole pages, and cut entries at page boundaries only', {}, (w) => {
   for (const [i, length] of [1, PAGE - KIB, PAGE + 1, 2 * PAGE - KIB, 3 * KIB].entries()) {
     const at = w.anonAt(w.p, SOMEWHERE + i * 64 * PAGE, 4);
     ok(w.p.mlock(at, length));
-    for (const { start, end } of w.p.maps()) assert.equal(start % PAGE + (end % PAGE), 0);
+    for (const { start, end } of w.p.maps()) assert.equal((start % PAGE) + (end % PAGE), 0);
     assert.equal(w.wired, Math.ceil(length / PAGE));
     store(w.p, at, 4, i);
     ok(w.p.munlock(at, length));
@@ -177,7 +181,13 @@ check('M62', 'mlockall(MCL_FUTURE) locks what comes: mappings and heap', NO_MLOC
   assert.equal(w.wired, 8);
 });
 
-tableCheck('M63', 'mlockall of no flag, and of one that is none', {}, 'mlockall of no flag', 'mlockall of an unknown flag');
+tableCheck(
+  'M63',
+  'mlockall of no flag, and of one that is none',
+  {},
+  'mlockall of no flag',
+  'mlockall of an unknown flag',
+);
 
 check('M64', 'munlockall ends MCL_FUTURE', NO_MLOCKALL, (w) => {
   ok(w.p.mlockall(MCL_FUTURE));
@@ -208,7 +218,10 @@ check('M66', 'mlock, truncate to nothing, munlock', {}, (w) => {
   const at = ok(w.p.mmap(0, 3 * PAGE, RW, MAP_SHARED, fd, 0));
   ok(w.p.mlock(at, 3 * PAGE));
   ok(w.p.ftruncate(fd, 0));
-  w.expects('access past the end of a file', ends(() => w.p.load8(at)));
+  w.expects(
+    'access past the end of a file',
+    ends(() => w.p.load8(at)),
+  );
   ok(w.p.munlock(at, 3 * PAGE));
   assert.equal(w.wired, 0);
   assert.equal(w.stored('f').length, 0);
@@ -225,17 +238,26 @@ check('M67', 'mlock, store, truncate to nothing, extend: zeros', {}, (w) => {
   zeros(w.p, at, 3 * PAGE);
 });
 
-nowhere('M68', 'writing to locked read-only memory from outside, as ptrace does', 'a machine has no ptrace: nobody writes past the protection of an entry');
+nowhere(
+  'M68',
+  'writing to locked read-only memory from outside, as ptrace does',
+  'a machine has no ptrace: nobody writes past the protection of an entry',
+);
 
-check('M69', 'MAP_WIRED: locked when mmap returns; mlock and munlock work on it, and not on what is gone', only(['netbsd'], 'the system has no MAP_WIRED'), (w) => {
-  const at = ok(w.p.mmap(SOMEWHERE, 4 * PAGE, RW, ANON | MAP_FIXED | MAP_WIRED));
-  assert.equal(w.wired, 4);
-  ok(w.p.mlock(at, 4 * PAGE));
-  ok(w.p.munlock(at, 4 * PAGE));
-  assert.equal(w.wired, 0);
-  ok(w.p.munmap(at, 4 * PAGE));
-  assert.equal(typeof w.p.munlock(at, 4 * PAGE), 'string');
-});
+check(
+  'M69',
+  'MAP_WIRED: locked when mmap returns; mlock and munlock work on it, and not on what is gone',
+  only(['netbsd'], 'the system has no MAP_WIRED'),
+  (w) => {
+    const at = ok(w.p.mmap(SOMEWHERE, 4 * PAGE, RW, ANON | MAP_FIXED | MAP_WIRED));
+    assert.equal(w.wired, 4);
+    ok(w.p.mlock(at, 4 * PAGE));
+    ok(w.p.munlock(at, 4 * PAGE));
+    assert.equal(w.wired, 0);
+    ok(w.p.munmap(at, 4 * PAGE));
+    assert.equal(typeof w.p.munlock(at, 4 * PAGE), 'string');
+  },
+);
 
 check('M70', 'a hundred mlocks', {}, (w) => {
   const at = w.anon(w.p, 4);
@@ -274,7 +296,10 @@ check('M73', 'mlock of a private read-only file mapping, then fork', {}, (w) => 
   ok(w.p.mlock(at, 3 * PAGE));
   const child = born(w.p.fork());
   same(peek(child, at, 3 * PAGE), pattern(3 * PAGE), 'the child');
-  w.expects('write to read-only memory', ends(() => child.store8(at, 1)));
+  w.expects(
+    'write to read-only memory',
+    ends(() => child.store8(at, 1)),
+  );
   ok(w.p.mprotect(at, 3 * PAGE, RW));
   w.p.store8(at, 1);
   const second = born(w.p.fork());

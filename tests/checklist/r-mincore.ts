@@ -6,7 +6,7 @@ import {
   MINCORE_MODIFIED_OTHER,
   MINCORE_REFERENCED,
   MINCORE_REFERENCED_OTHER,
-} from '../../packages/core/src/process/flags.js';
+} from '@faultline/core';
 import { check, only } from './registry.js';
 import { tableCheck } from './table.js';
 import { born, holds, MAP_SHARED, ok, PAGE, type Process, pattern, RW, store } from './world.js';
@@ -72,24 +72,37 @@ check('R6', 'a length is rounded up to whole pages', STUB, (w) => {
   assert.ok(vector[0] !== 9 && vector[1] !== 9 && vector[0] !== 0 && vector[1] !== 0);
 });
 
-tableCheck('R7', 'what is refused', {}, 'mincore unaligned', 'mincore of length 0', 'mincore into too short a vector', 'mincore beyond user space');
+tableCheck(
+  'R7',
+  'what is refused',
+  {},
+  'mincore unaligned',
+  'mincore of length 0',
+  'mincore into too short a vector',
+  'mincore beyond user space',
+);
 tableCheck('R8', 'a range with a hole', {}, 'mincore over a hole');
 
-check('R9', 'what was done to a page, and by whom', only(['freebsd', 'dragonfly'], 'only freebsd and dragonfly tell more than resident or not'), (w) => {
-  const at = w.anon(w.p, 3, RW, MAP_SHARED);
-  w.p.load8(at);
-  w.p.store8(at + PAGE, 1);
-  const [read, written] = vectorOf(w.p, at, 2);
-  assert.ok((read as number) & MINCORE_INCORE && (read as number) & MINCORE_REFERENCED);
-  assert.equal((read as number) & MINCORE_MODIFIED, 0);
-  assert.ok((written as number) & MINCORE_MODIFIED && (written as number) & MINCORE_REFERENCED);
-  const other = born(w.p.fork());
-  other.store8(at + 2 * PAGE, 1);
-  const theirs = vectorOf(w.p, at, 3)[2] as number;
-  assert.ok(theirs & MINCORE_INCORE);
-  assert.equal(theirs & (MINCORE_REFERENCED | MINCORE_MODIFIED), 0, 'not by this process');
-  assert.ok(theirs & MINCORE_MODIFIED_OTHER && theirs & MINCORE_REFERENCED_OTHER);
-});
+check(
+  'R9',
+  'what was done to a page, and by whom',
+  only(['freebsd', 'dragonfly'], 'only freebsd and dragonfly tell more than resident or not'),
+  (w) => {
+    const at = w.anon(w.p, 3, RW, MAP_SHARED);
+    w.p.load8(at);
+    w.p.store8(at + PAGE, 1);
+    const [read, written] = vectorOf(w.p, at, 2);
+    assert.ok((read as number) & MINCORE_INCORE && (read as number) & MINCORE_REFERENCED);
+    assert.equal((read as number) & MINCORE_MODIFIED, 0);
+    assert.ok((written as number) & MINCORE_MODIFIED && (written as number) & MINCORE_REFERENCED);
+    const other = born(w.p.fork());
+    other.store8(at + 2 * PAGE, 1);
+    const theirs = vectorOf(w.p, at, 3)[2] as number;
+    assert.ok(theirs & MINCORE_INCORE);
+    assert.equal(theirs & (MINCORE_REFERENCED | MINCORE_MODIFIED), 0, 'not by this process');
+    assert.ok(theirs & MINCORE_MODIFIED_OTHER && theirs & MINCORE_REFERENCED_OTHER);
+  },
+);
 
 check('R10', 'asking brings nothing in and changes nothing', STUB, (w) => {
   w.file('f', pattern(4 * PAGE));

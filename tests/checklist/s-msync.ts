@@ -1,23 +1,10 @@
 /** msync: what is on disk when it returns, what is not, and what happens when the disk will not. */
 import assert from 'node:assert/strict';
-import { ENOSPC, FaultInjectingStore, MemoryStore } from '@faultline/core';
-import { MS_ASYNC, MS_INVALIDATE } from '../../packages/core/src/process/flags.js';
+import { ENOSPC, FaultInjectingStore, MemoryStore, MS_ASYNC, MS_INVALIDATE } from '@faultline/core';
 import { GatedStore, untilHeld } from './late.js';
 import { check } from './registry.js';
 import { tableCheck } from './table.js';
-import {
-  answers,
-  born,
-  contentsOf,
-  mapLate,
-  O_RDWR,
-  ok,
-  PAGE,
-  pattern,
-  peek,
-  same,
-  store,
-} from './world.js';
+import { answers, born, contentsOf, mapLate, O_RDWR, ok, PAGE, pattern, peek, same, store } from './world.js';
 
 check('S1', 'when a synchronous msync returns, the file has the bytes', {}, (w) => {
   const bytes = pattern(20 * PAGE);
@@ -70,40 +57,59 @@ check('S4', 'a part of a mapping is written; the rest is still dirty, and is wri
 
 tableCheck('S5', 'private memory: the file does not change', {}, 'msync of private memory');
 
-check('S6', 'a page is clean afterwards and dirty again with the next store, also one made while it was written', {}, async (w) => {
-  const counted = new FaultInjectingStore(new MemoryStore(pattern(PAGE)));
-  w.fileOn('f', counted);
-  const at = w.map(w.p, 'f', PAGE);
-  w.p.store8(at, 50);
-  ok(w.p.msync(at, PAGE, w.MS_SYNC));
-  const written = counted.counts.bytesWritten;
-  ok(w.p.msync(at, PAGE, w.MS_SYNC));
-  assert.equal(counted.counts.bytesWritten, written, 'a clean page was written');
-  w.p.store8(at, 51);
-  ok(w.p.msync(at, PAGE, w.MS_SYNC));
-  assert.ok(counted.counts.bytesWritten > written);
+check(
+  'S6',
+  'a page is clean afterwards and dirty again with the next store, also one made while it was written',
+  {},
+  async (w) => {
+    const counted = new FaultInjectingStore(new MemoryStore(pattern(PAGE)));
+    w.fileOn('f', counted);
+    const at = w.map(w.p, 'f', PAGE);
+    w.p.store8(at, 50);
+    ok(w.p.msync(at, PAGE, w.MS_SYNC));
+    const written = counted.counts.bytesWritten;
+    ok(w.p.msync(at, PAGE, w.MS_SYNC));
+    assert.equal(counted.counts.bytesWritten, written, 'a clean page was written');
+    w.p.store8(at, 51);
+    ok(w.p.msync(at, PAGE, w.MS_SYNC));
+    assert.ok(counted.counts.bytesWritten > written);
 
-  const m = w.bootLate();
-  const gated = new GatedStore(new MemoryStore(pattern(PAGE)));
-  m.createFile('g', gated);
-  const p = m.spawn('threads');
-  const there = await mapLate(p, 'g', PAGE);
-  await p.store8(there, 60);
-  gated.hold('write');
-  const first = p.msync(there, PAGE, w.MS_SYNC);
-  await untilHeld(gated);
-  const second = p.store8(there + 1, 61);
-  gated.release();
-  assert.equal(await first, 0);
-  await second;
-  assert.equal(await p.load8(there + 1), 61);
-  ok(await p.msync(there, PAGE, w.MS_SYNC));
-  assert.deepEqual([...contentsOf(gated.inner).subarray(0, 2)], [60, 61]);
-});
+    const m = w.bootLate();
+    const gated = new GatedStore(new MemoryStore(pattern(PAGE)));
+    m.createFile('g', gated);
+    const p = m.spawn('threads');
+    const there = await mapLate(p, 'g', PAGE);
+    await p.store8(there, 60);
+    gated.hold('write');
+    const first = p.msync(there, PAGE, w.MS_SYNC);
+    await untilHeld(gated);
+    const second = p.store8(there + 1, 61);
+    gated.release();
+    assert.equal(await first, 0);
+    await second;
+    assert.equal(await p.load8(there + 1), 61);
+    ok(await p.msync(there, PAGE, w.MS_SYNC));
+    assert.deepEqual([...contentsOf(gated.inner).subarray(0, 2)], [60, 61]);
+  },
+);
 
-tableCheck('S7', 'a range of several mappings, and one with a hole', {}, 'msync over two mappings', 'msync over a hole');
+tableCheck(
+  'S7',
+  'a range of several mappings, and one with a hole',
+  {},
+  'msync over two mappings',
+  'msync over a hole',
+);
 tableCheck('S8', 'a range with nothing in it', {}, 'msync of nothing');
-tableCheck('S9', 'flags that do not go together', {}, 'msync of no flag', 'msync async and sync', 'msync async and invalidate', 'msync of an unknown flag');
+tableCheck(
+  'S9',
+  'flags that do not go together',
+  {},
+  'msync of no flag',
+  'msync async and sync',
+  'msync async and invalidate',
+  'msync of an unknown flag',
+);
 tableCheck('S10', 'no length: the whole entry', {}, 'msync of length 0', 'msync of length 0 where nothing is');
 tableCheck('S11', 'invalidating locked memory', {}, 'msync invalidate of locked memory');
 tableCheck('S12', 'a disk that refuses: an error, and the page stays dirty', {}, 'msync that the disk refuses');

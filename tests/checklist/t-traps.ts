@@ -40,8 +40,14 @@ tableCheck('T3', 'a load from memory without access', {}, 'read of no access');
 check('T4', 'a mapping of an empty file cannot be touched', {}, (w) => {
   w.file('f', 0);
   const at = w.map(w.p, 'f', PAGE);
-  w.expects('access past the end of a file', ends(() => w.p.load8(at)));
-  w.expects('access past the end of a file', ends(() => w.p.store8(at, 1)));
+  w.expects(
+    'access past the end of a file',
+    ends(() => w.p.load8(at)),
+  );
+  w.expects(
+    'access past the end of a file',
+    ends(() => w.p.store8(at, 1)),
+  );
   assert.equal(w.stored('f').length, 0);
 });
 
@@ -61,8 +67,14 @@ check('T6', 'what was cut off a file cannot be touched, whether it was touched b
   w.p.store8(at + 4 * PAGE, 1);
   ok(w.p.ftruncate(fd, 3 * PAGE));
   for (const page of [3, 4, 5]) {
-    w.expects('access past the end of a file', ends(() => w.p.load8(at + page * PAGE)));
-    w.expects('access past the end of a file', ends(() => w.p.store8(at + page * PAGE, 1)));
+    w.expects(
+      'access past the end of a file',
+      ends(() => w.p.load8(at + page * PAGE)),
+    );
+    w.expects(
+      'access past the end of a file',
+      ends(() => w.p.store8(at + page * PAGE, 1)),
+    );
   }
   same(peek(w.p, at, 3 * PAGE), pattern(3 * PAGE), 'what is left');
 });
@@ -75,7 +87,12 @@ check('T7', 'cut and extended again: zeros, not the old data', {}, (w) => {
   zeros(w.p, at + 2 * PAGE, 4 * PAGE);
   assert.equal(w.p.load8(at + PAGE + 8), 12);
   ok(w.p.msync(at, 6 * PAGE, w.MS_SYNC));
-  assert.ok(w.stored('f').subarray(2 * PAGE).every((byte) => byte === 0));
+  assert.ok(
+    w
+      .stored('f')
+      .subarray(2 * PAGE)
+      .every((byte) => byte === 0),
+  );
 });
 
 check('T8', 'cut in the middle of a page and extended again: the rest of the page is zeros', {}, (w) => {
@@ -86,7 +103,12 @@ check('T8', 'cut in the middle of a page and extended again: the rest of the pag
   same(peek(w.p, at, PAGE + 100), pattern(PAGE + 100), 'before the cut');
   zeros(w.p, at + PAGE + 100, 2 * PAGE - 100);
   ok(w.p.msync(at, 3 * PAGE, w.MS_SYNC));
-  assert.ok(w.stored('f').subarray(PAGE + 100).every((byte) => byte === 0));
+  assert.ok(
+    w
+      .stored('f')
+      .subarray(PAGE + 100)
+      .every((byte) => byte === 0),
+  );
 });
 
 check('T9', 'what was stored behind the end in the last page does not appear when the file is extended', {}, (w) => {
@@ -104,7 +126,10 @@ check('T10', 'when the file grows, the new pages can be reached at once', {}, (w
   w.file('f', pattern(PAGE));
   const fd = ok(w.p.open('f', O_RDWR));
   const at = ok(w.p.mmap(0, 4 * PAGE, RW, MAP_SHARED, fd, 0));
-  w.expects('access past the end of a file', ends(() => w.p.load8(at + 2 * PAGE)));
+  w.expects(
+    'access past the end of a file',
+    ends(() => w.p.load8(at + 2 * PAGE)),
+  );
   ok(w.p.ftruncate(fd, 4 * PAGE));
   assert.equal(w.p.load8(at + 2 * PAGE), 0);
   w.p.store8(at + 3 * PAGE, 7);
@@ -119,29 +144,37 @@ check('T11', 'a private page that was copied survives the cut of its file; one t
   w.p.load8(at + 3 * PAGE);
   ok(w.p.ftruncate(fd, PAGE));
   assert.equal(w.p.load8(at + 2 * PAGE), 99);
-  w.expects('access past the end of a file', ends(() => w.p.load8(at + 3 * PAGE)));
+  w.expects(
+    'access past the end of a file',
+    ends(() => w.p.load8(at + 3 * PAGE)),
+  );
   assert.equal(w.p.load8(at), pattern(1)[0]);
 });
 
-check('T12', 'read and write with a buffer that cannot be touched: EFAULT and no signal, or the count so far', {}, (w) => {
-  w.file('g', pattern(4 * PAGE, 3));
-  const fd = ok(w.p.open('g', O_RDWR));
-  w.file('f', pattern(PAGE));
-  const at = w.map(w.p, 'f', 3 * PAGE);
-  let asked = 0;
-  w.p.onSignal = () => {
-    asked++;
-    return 'raise';
-  };
-  refused(w.p.pread(fd, at + PAGE, 100, 0), 'EFAULT');
-  refused(w.p.pwrite(fd, at + PAGE, 100, 0), 'EFAULT');
-  refused(w.p.pread(fd, SOMEWHERE, 100, 0), 'EFAULT');
-  const part = w.p.pread(fd, at + PAGE - 50, 100, 0);
-  assert.ok(part === 50 || part === 'EFAULT', `answered ${part}`);
-  if (part === 50) same(peek(w.p, at + PAGE - 50, 50), pattern(50, 3), 'what was read');
-  assert.equal(asked, 0);
-  same(w.stored('g'), pattern(4 * PAGE, 3), 'the file');
-});
+check(
+  'T12',
+  'read and write with a buffer that cannot be touched: EFAULT and no signal, or the count so far',
+  {},
+  (w) => {
+    w.file('g', pattern(4 * PAGE, 3));
+    const fd = ok(w.p.open('g', O_RDWR));
+    w.file('f', pattern(PAGE));
+    const at = w.map(w.p, 'f', 3 * PAGE);
+    let asked = 0;
+    w.p.onSignal = () => {
+      asked++;
+      return 'raise';
+    };
+    refused(w.p.pread(fd, at + PAGE, 100, 0), 'EFAULT');
+    refused(w.p.pwrite(fd, at + PAGE, 100, 0), 'EFAULT');
+    refused(w.p.pread(fd, SOMEWHERE, 100, 0), 'EFAULT');
+    const part = w.p.pread(fd, at + PAGE - 50, 100, 0);
+    assert.ok(part === 50 || part === 'EFAULT', `answered ${part}`);
+    if (part === 50) same(peek(w.p, at + PAGE - 50, 50), pattern(50, 3), 'what was read');
+    assert.equal(asked, 0);
+    same(w.stored('g'), pattern(4 * PAGE, 3), 'the file');
+  },
+);
 
 check('T13', 'a file read into its own mapping, and written from it', {}, (w) => {
   const { at, fd } = opened(w, 4);
@@ -185,7 +218,10 @@ check('T15', 'a locked page cut off: it cannot be touched, and the file is as lo
   ok(w.p.mlock(at, 4 * PAGE));
   store(w.p, at, 4, 5);
   ok(w.p.ftruncate(fd, PAGE));
-  w.expects('access past the end of a file', ends(() => w.p.load8(at + 2 * PAGE)));
+  w.expects(
+    'access past the end of a file',
+    ends(() => w.p.load8(at + 2 * PAGE)),
+  );
   assert.equal(w.p.load8(at + 8), 5);
   ok(w.p.munlock(at, 4 * PAGE));
   ok(w.p.fsync(fd));
@@ -215,7 +251,11 @@ check('T17', 'a disk that refuses a page: a signal; when it is well again the pa
   ]);
   w.fileOn('f', broken);
   const at = w.map(w.p, 'f', 4 * PAGE);
-  for (let time = 0; time < 3; time++) assert.notEqual(signalIn(() => w.p.load8(at + PAGE)), null);
+  for (let time = 0; time < 3; time++)
+    assert.notEqual(
+      signalIn(() => w.p.load8(at + PAGE)),
+      null,
+    );
   broken.heal();
   same(peek(w.p, at, 4 * PAGE), pattern(4 * PAGE), 'after the disk is well');
 });

@@ -168,7 +168,11 @@ export const MAP_SCRIPTS = {
   'mprotect over a hole': (w) => {
     const at = withHole(w);
     const result = answers(w.p.mprotect(at, 3 * PAGE, PROT_READ));
-    for (const page of [0, 2]) assert.notEqual(signalIn(() => w.p.store8(at + page * PAGE, 1)), null);
+    for (const page of [0, 2])
+      assert.notEqual(
+        signalIn(() => w.p.store8(at + page * PAGE, 1)),
+        null,
+      );
     return result;
   },
   'mprotect beyond the maximum': (w) => {
@@ -257,4 +261,3 @@ export const MAP_SCRIPTS = {
     return ends(() => store(p, at, 400, 1));
   },
 } as const satisfies Partial<Record<Row, Script>>;
-

@@ -1,7 +1,15 @@
 /** The scripts of the table's rows about madvise, mincore, msync and mlock. */
 import assert from 'node:assert/strict';
-import { EIO, ENOSPC, FaultInjectingStore, MemoryStore } from '@faultline/core';
-import { MADV_DONTNEED, MCL_CURRENT, MS_ASYNC, MS_INVALIDATE } from '../../packages/core/src/process/flags.js';
+import {
+  EIO,
+  ENOSPC,
+  FaultInjectingStore,
+  MADV_DONTNEED,
+  MCL_CURRENT,
+  MemoryStore,
+  MS_ASYNC,
+  MS_INVALIDATE,
+} from '@faultline/core';
 import type { Row } from './expected.js';
 import type { Script } from './table-map.js';
 import { withHole } from './table-map.js';

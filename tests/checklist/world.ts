@@ -5,20 +5,24 @@
  * is over every invariant must hold; then all processes exit, nothing may be wired any more, and every invariant must hold again.
  */
 import assert from 'node:assert/strict';
-import type { Access, BackingStore, CallResult, Errno, SystemName } from '@faultline/core';
-import { createAsyncMachine, createMachine, MemoryStore, PAGE_SIZE } from '@faultline/core';
 import type {
+  Access,
   AsyncMachine,
   AsyncMachineOptions,
   AsyncProcess,
+  BackingStore,
+  CallResult,
+  Errno,
   Machine,
   MachineOptions,
   MappingInfo,
   Process,
   SignalValue,
   SyncBackingStore,
-} from '../../packages/core/src/process/api.js';
-import * as flags from '../../packages/core/src/process/flags.js';
+  SystemName,
+} from '@faultline/core';
+import * as flags from '@faultline/core';
+import { createAsyncMachine, createMachine, MemoryStore, PAGE_SIZE } from '@faultline/core';
 import { EXPECTED, type Row } from './expected.js';
 
 export const PAGE = PAGE_SIZE;
