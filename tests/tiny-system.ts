@@ -4,7 +4,7 @@
  * The system maps whatever is asked for, enters any page of it that is faulted on, and refuses `unmap` with EINVAL;
  * enough to see that a command reaches it and that its answers are printed.
  */
-import { Machine, type SystemName, type SystemOptions, type VmProcess, type VmSystem } from '@faultline/core';
+import { Hardware, type SystemName, type SystemOptions, type VmProcess, type VmSystem } from '@faultline/core';
 import type { Environment, SystemEntry } from '../packages/cli/src/environment.js';
 
 export interface Captured extends Environment {
@@ -59,7 +59,7 @@ export function tinySystem(name: SystemName, options: SystemOptions): VmSystem {
     statistics: () => ({}),
     counter: () => 0,
     chainLength: () => 0,
-    machine: new Machine({ poolFrames: 1, contents: false, loadRule: 'read-bit' }),
+    machine: new Hardware({ poolFrames: 1, contents: false, loadRule: 'read-bit' }),
     entries: () => [],
     addressSpaceNumber: () => 1,
     queues: () => [{ name: 'free', pages: options.memoryPages ?? 4096 }],

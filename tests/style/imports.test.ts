@@ -1,8 +1,8 @@
 /**
  * Imports go downwards.
  *
- * Between packages: core < trace < report < cli. Inside core: machine < kernel < vm < the four systems < process <
- * scenario; the systems know nothing of each other. Core imports nothing from outside, so that it runs in a browser; only
+ * Between packages: core < trace < report < cli. Inside core: machine < kernel < vm < the four systems < systems.ts (which
+ * lists them) < process < scenario; the systems know nothing of each other. Core imports nothing from outside, so that it runs in a browser; only
  * its file store knows Node, and only node.ts leads there. Tests may look wherever they like.
  */
 import { builtinModules } from 'node:module';
@@ -11,7 +11,19 @@ import { type Import, importsOf, isTest, manifestOf, packageOf, roomOf, sources 
 
 /** Lowest first. What stands in one line is on one level, and does not import each other. */
 const PACKAGES = [['core'], ['trace'], ['explore'], ['report'], ['cli']];
-const ROOMS = [['machine'], ['kernel'], ['vm'], ['csrg', 'freebsd', 'dragonfly', 'netbsd'], ['process'], ['scenario']];
+const ROOMS = [
+  ['machine'],
+  ['kernel'],
+  ['vm'],
+  ['csrg', 'freebsd', 'dragonfly', 'netbsd'],
+  ['systems'],
+  ['process'],
+  ['scenario'],
+];
+
+/** A file beside the rooms that rooms above the systems may import: it counts as a room. */
+const SYSTEMS = 'packages/core/src/systems.ts';
+const levelOf = (file: string): string | null => (file === SYSTEMS ? 'systems' : roomOf(file));
 
 /** The one file of core that may import `node:` modules, and the one file that may import it. */
 const FILE_STORE = 'packages/core/src/machine/file-store.ts';
@@ -75,7 +87,7 @@ describe('core', () => {
 
   it('imports downwards from room to room, and the systems not each other', () => {
     const wrong = core.filter(({ file, target }) => {
-      const [from, to] = [roomOf(file), target === null ? null : roomOf(target)];
+      const [from, to] = [levelOf(file), target === null ? null : levelOf(target)];
       if (from === null) return false;
       return target !== null && (to === null || upwards(ROOMS, from, to));
     });

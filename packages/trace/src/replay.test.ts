@@ -8,7 +8,7 @@ import {
   type CallResult,
   type EntryInfo,
   KernelPanic,
-  Machine,
+  Hardware,
   type MapRequest,
   PROT_OF_ACCESS,
   Tlb,
@@ -47,7 +47,7 @@ class FakeProcess implements VmProcess {
 class FakeSystem implements VmSystem {
   readonly name = 'freebsd';
   readonly tlb = new Tlb();
-  readonly machine = new Machine({ poolFrames: 1, contents: false, loadRule: 'read-bit' });
+  readonly machine = new Hardware({ poolFrames: 1, contents: false, loadRule: 'read-bit' });
   readonly faultSuccess = OK;
   lastFaultMajor = false;
   onKill: ((process: VmProcess) => void) | null = null;

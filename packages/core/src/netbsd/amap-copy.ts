@@ -67,9 +67,9 @@ function firstAmap(vm: Vm, map: VmMap, entry: MapEntry, chunk: boolean, start: n
 
 /**
  * amap_cow_now: copies every page of the entry's amap that another amap holds too. The old owner is wired, so the pages are there; those on
- * loan are left alone, since nobody may write them anyway. Waits for memory as long as it takes.
+ * loan are left alone, since nobody may write them anyway. Waits for memory as long as it takes; mended, false when there is none.
  */
-export function* amapCowNow(vm: Vm, thread: Thread, entry: MapEntry): Task<void> {
+export function* amapCowNow(vm: Vm, thread: Thread, entry: MapEntry): Task<boolean> {
   const amap = entry.amap as Amap;
   const account = kernelAccount();
   for (let at = 0; at < amap.slots.length; at++) {
@@ -84,10 +84,11 @@ export function* amapCowNow(vm: Vm, thread: Thread, entry: MapEntry): Task<void>
       yield* waitForPage(vm, thread, page, 'cownow');
       at = -1;
     } else if (!copyNow(vm, amap, slot, anon)) {
-      yield* waitForMemory(vm, thread, account, 'cownowpage');
+      if (!(yield* waitForMemory(vm, thread, account, 'cownowpage'))) return false;
       at = -1;
     }
   }
+  return true;
 }
 
 /** Replaces an anon by a copy; false without memory. */

@@ -17,6 +17,8 @@ import type { Vm } from './vm.js';
 
 /** An amap of so many slots is not extended any more, and so many pages are not given an amap in one piece. */
 export const UVM_AMAP_LARGE = 256;
+/** More slots than this no kernel memory holds. */
+const UVM_AMAP_MOST = 2 ** 24;
 /** Pages that get their amap together when the entry is that large. */
 export const UVM_AMAP_CHUNK = 16;
 
@@ -54,7 +56,7 @@ function roundSlots(slots: number): number {
 
 /** amap_alloc: an amap of `slots` slots and room for `padding` more, or null. */
 export function amapAlloc(vm: Vm, slots: number, padding = 0): Amap | null {
-  if (vm.allocationFails?.('amap') === true) return null;
+  if (slots > UVM_AMAP_MOST || vm.allocationFails?.('amap') === true) return null;
   return new Amap(vm, slots, roundSlots(slots + padding));
 }
 

@@ -39,7 +39,7 @@ export function codeName(code: number): string {
   return NAMES[code] ?? `E${code}`;
 }
 
-/** A code as a system call answers it: 0, or the errno's name. */
+/** A code as a system call answers it: 0, or the errno's name. Who would have waited for ever has no memory. */
 export function callResult(code: number): number | Errno {
-  return code === 0 ? 0 : (codeName(code) as Errno);
+  return code === 0 ? 0 : (codeName(code === LOOP ? ENOMEM : code) as Errno);
 }

@@ -44,8 +44,10 @@ export function* faultTask(
   access: Prot,
   flag: number,
   usage: FaultUsage | null,
+  mayGiveUp = false,
 ): Task<number> {
   const f = beginFault(vm, thread, usage);
+  f.mayGiveUp = mayGiveUp;
   f.originalMap = map;
   f.vaddr = vpn;
   f.askedType = access;

@@ -14,14 +14,24 @@ import { INHERIT_NONE, INHERIT_SHARE, lockMap, UVM_ET_COPYONWRITE, UVM_ET_NEEDSC
 import type { Vm } from './vm.js';
 import { kernelAccount, waitForMemory } from './wait.js';
 
-export function* forkMap(vm: Vm, thread: Thread, parent: VmMap, child: VmMap): Task<void> {
+/** Fills the child's empty map. Answers false, mended only, where there was no memory: the child then has what was made so far. */
+export function* forkMap(vm: Vm, thread: Thread, parent: VmMap, child: VmMap): Task<boolean> {
   yield* lockMap(vm, parent, thread);
+  const enough = yield* forkEntries(vm, thread, parent, child);
+  unlockMap(parent, thread);
+  return enough;
+}
+
+function* forkEntries(vm: Vm, thread: Thread, parent: VmMap, child: VmMap): Task<boolean> {
   for (let entry = parent.header.next; !parent.isHead(entry); entry = entry.next) {
     if (entry.inheritance === INHERIT_NONE) continue;
-    if (entry.inheritance === INHERIT_SHARE) yield* shareEntry(vm, thread, parent, child, entry);
-    else yield* copyEntry(vm, thread, parent, child, entry);
+    const forked =
+      entry.inheritance === INHERIT_SHARE
+        ? yield* shareEntry(vm, thread, parent, child, entry)
+        : yield* copyEntry(vm, thread, parent, child, entry);
+    if (!forked) return false;
   }
-  unlockMap(parent, thread);
+  return true;
 }
 
 /** The child's entry: the same, with references of its own, and nothing wired. */
@@ -35,29 +45,31 @@ function linkCopy(vm: Vm, child: VmMap, entry: MapEntry, shared: boolean): MapEn
 }
 
 /** amap_copy with patience: the kernel sleeps for the amap. */
-function* ownAmap(vm: Vm, thread: Thread, map: VmMap, entry: MapEntry): Task<void> {
+function* ownAmap(vm: Vm, thread: Thread, map: VmMap, entry: MapEntry): Task<boolean> {
   const account = kernelAccount();
   for (;;) {
     amapCopy(vm, map, entry, false, 0, 0);
-    if ((entry.etype & UVM_ET_NEEDSCOPY) === 0) return;
-    yield* waitForMemory(vm, thread, account, 'amapcopy');
+    if ((entry.etype & UVM_ET_NEEDSCOPY) === 0) return true;
+    if (!(yield* waitForMemory(vm, thread, account, 'amapcopy'))) return false;
   }
 }
 
-function* shareEntry(vm: Vm, thread: Thread, parent: VmMap, child: VmMap, entry: MapEntry): Task<void> {
+function* shareEntry(vm: Vm, thread: Thread, parent: VmMap, child: VmMap, entry: MapEntry): Task<boolean> {
   // What is left over from an earlier fork is settled first: there must be something of our own to share.
-  if ((entry.etype & UVM_ET_NEEDSCOPY) !== 0) yield* ownAmap(vm, thread, parent, entry);
+  if ((entry.etype & UVM_ET_NEEDSCOPY) !== 0 && !(yield* ownAmap(vm, thread, parent, entry))) return false;
   linkCopy(vm, child, entry, true);
+  return true;
 }
 
-function* copyEntry(vm: Vm, thread: Thread, parent: VmMap, child: VmMap, entry: MapEntry): Task<void> {
+function* copyEntry(vm: Vm, thread: Thread, parent: VmMap, child: VmMap, entry: MapEntry): Task<boolean> {
   const copy = linkCopy(vm, child, entry, false);
   copy.etype |= UVM_ET_COPYONWRITE | UVM_ET_NEEDSCOPY;
   const wired = entry.wiredCount > 0;
   if (entry.amap?.shared === true) vm.everCopiedShared = true;
-  if (entry.amap !== null && (entry.amap.shared || wired)) yield* ownAmap(vm, thread, child, copy);
+  const ownNow = entry.amap !== null && (entry.amap.shared || wired);
+  if (ownNow && !(yield* ownAmap(vm, thread, child, copy))) return false;
   if (wired) {
-    if (entry.amap !== null) yield* amapCowNow(vm, thread, copy);
+    if (entry.amap !== null && !(yield* amapCowNow(vm, thread, copy))) return false;
   } else if (entry.amap !== null && (entry.etype & UVM_ET_NEEDSCOPY) === 0) {
     if ((entry.maxProtection & PROT_WRITE) !== 0) {
       vm.pmap.protect(parent.pmap, entry.start, entry.end, entry.protection & ~PROT_WRITE);
@@ -65,4 +77,5 @@ function* copyEntry(vm: Vm, thread: Thread, parent: VmMap, child: VmMap, entry: 
     // As seeded also when the entry shares its amap, which thereby ends at the parent's next write (oddity 14).
     entry.etype |= UVM_ET_NEEDSCOPY;
   }
+  return true;
 }

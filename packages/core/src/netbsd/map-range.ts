@@ -168,13 +168,14 @@ function* cleanEntries(
   return error;
 }
 
-/** One place of the amap: deactivated, or for PGO_FREE taken out when nobody else has it. */
+/** One place of the amap: deactivated, or for PGO_FREE alone taken out when nobody else has it. */
 function cleanAnon(vm: Vm, entry: MapEntry, vpn: number, flags: number): void {
   const anon = amapLookup(entry, vpn);
   if (anon === null || anon.page < 0) return;
   const { page } = anon;
   const { loanCount, wireCount } = vm.pages;
-  if ((flags & PGO_FREE) === 0 || (entry.amap?.ref ?? 0) > 1) {
+  const free = (flags & (PGO_FREE | PGO_CLEANIT)) === PGO_FREE;
+  if (!free || (entry.amap?.ref ?? 0) > 1) {
     if (loanCount[page] === 0 && wireCount[page] === 0) pageDeactivate(vm, page);
     return;
   }

@@ -8,7 +8,7 @@
 import type { Task, Thread } from '../kernel/thread.js';
 import { PROT_NONE, PROT_WRITE } from '../vm/prot.js';
 import { amapCopy } from './amap-copy.js';
-import { EFAULT, EINVAL } from './codes.js';
+import { EFAULT, EINVAL, LOOP } from './codes.js';
 import type { FaultUsage } from './fault-state.js';
 import { wirePages } from './fault-wire.js';
 import type { MapEntry, VmMap } from './map.js';
@@ -69,28 +69,35 @@ function* prepareEntries(
 ): Task<number> {
   for (let entry = first; !map.isHead(entry) && entry.start < end; entry = entry.next) {
     if (entry.wiredCount === 0 && (entry.etype & UVM_ET_SUBMAP) === 0) {
-      yield* makeAmap(vm, thread, map, entry, start, end);
+      const made = yield* makeAmap(vm, thread, map, entry, start, end);
+      if (!made) return takeBack(map, entry.prev, start, LOOP);
     }
     clipStart(map, entry, start);
     clipEnd(map, entry, end);
     entry.wiredCount++;
-    if (entry.protection !== PROT_NONE && !holeBehind(map, entry, end)) continue;
-    for (let back = entry; !map.isHead(back) && back.end > start; back = back.prev) back.wiredCount--;
-    return EINVAL;
+    if (entry.protection === PROT_NONE || holeBehind(map, entry, end)) return takeBack(map, entry, start, EINVAL);
   }
   return 0;
 }
 
-/** What a fault would do under the write lock, it could not do later. */
-function* makeAmap(vm: Vm, thread: Thread, map: VmMap, entry: MapEntry, start: number, end: number): Task<void> {
+/** Lowers the counts that the first pass has raised, from `last` back to `start`. */
+function takeBack(map: VmMap, last: MapEntry, start: number, error: number): number {
+  for (let back = last; !map.isHead(back) && back.end > start; back = back.prev) back.wiredCount--;
+  return error;
+}
+
+/** What a fault would do under the write lock, it could not do later. False, mended only: no memory. */
+function* makeAmap(vm: Vm, thread: Thread, map: VmMap, entry: MapEntry, start: number, end: number): Task<boolean> {
   const account = kernelAccount();
   while (
     (entry.etype & UVM_ET_NEEDSCOPY) !== 0 &&
     ((entry.maxProtection & PROT_WRITE) !== 0 || entry.object === null)
   ) {
     amapCopy(vm, map, entry, true, start, end);
-    if ((entry.etype & UVM_ET_NEEDSCOPY) !== 0) yield* waitForMemory(vm, thread, account, 'amapcopy');
+    if ((entry.etype & UVM_ET_NEEDSCOPY) === 0) break;
+    if (!(yield* waitForMemory(vm, thread, account, 'amapcopy'))) return false;
   }
+  return true;
 }
 
 /** The second pass: the map is busy for us, and not locked. */
@@ -156,7 +163,12 @@ export function* wireAll(vm: Vm, thread: Thread, map: VmMap, usage: FaultUsage |
   for (let entry = map.header.next; !map.isHead(entry); entry = entry.next) {
     if (entry.protection === PROT_NONE) continue;
     if (entry.wiredCount === 0 && (entry.etype & UVM_ET_SUBMAP) === 0) {
-      yield* makeAmap(vm, thread, map, entry, entry.start, entry.end);
+      const made = yield* makeAmap(vm, thread, map, entry, entry.start, entry.end);
+      if (!made) {
+        for (const each of wanted) each.wiredCount--;
+        unlockMap(map, thread);
+        return LOOP;
+      }
     }
     entry.wiredCount++;
     wanted.push(entry);

@@ -44,8 +44,16 @@ interface Backing {
   readonly advice: number;
 }
 
+/** More that mmap can be told on NetBSD. */
+export interface MapExtras {
+  /** What the descriptor allows. Default: all. */
+  readonly maximum?: Prot;
+  /** MAP_WIRED. */
+  readonly wired?: boolean;
+}
+
 /** mmap. Answers the address; of an unaligned file offset, with the offset's remainder. */
-export function* sysMmap(vm: Vm, p: NetbsdProcess, request: MapRequest): Task<CallResult> {
+export function* sysMmap(vm: Vm, p: NetbsdProcess, request: MapRequest, extras: MapExtras = {}): Task<CallResult> {
   const offset = request.backing.kind === 'anon' ? 0 : request.backing.offset;
   const remainder = offset % PAGE_SIZE;
   const address = request.address - (request.fixed ? remainder : 0);
@@ -59,10 +67,11 @@ export function* sysMmap(vm: Vm, p: NetbsdProcess, request: MapRequest): Task<Ca
   yield* lockMap(vm, map, thread);
   const start = request.fixed ? pageOf(address) : findSpace(map, pagesFor(address), size);
   if (request.fixed) yield* removeRange(vm, thread, map, start, start + size);
-  const result = start < 0 ? 'ENOMEM' : yield* enter(vm, p, request, start, size);
+  const result = start < 0 ? 'ENOMEM' : yield* enter(vm, p, request, start, size, extras.maximum ?? PROT_ALL);
   unlockMap(map, thread);
   if (typeof result === 'string') return result;
-  const wired = yield* wireFuture(vm, p, request.protection, start, size);
+  const wire = (map.wireFuture || extras.wired === true) && request.protection !== PROT_NONE;
+  const wired = wire ? yield* wireNew(vm, p, start, size) : null;
   return wired ?? start * PAGE_SIZE + remainder;
 }
 
@@ -79,8 +88,15 @@ function findSpace(map: VmMap, wish: number, size: number): number {
   return -1;
 }
 
-function* enter(vm: Vm, p: NetbsdProcess, request: MapRequest, start: number, size: number): Task<0 | Errno> {
-  const backing = attach(vm, request, size);
+function* enter(
+  vm: Vm,
+  p: NetbsdProcess,
+  request: MapRequest,
+  start: number,
+  size: number,
+  maximum: Prot,
+): Task<0 | Errno> {
+  const backing = attach(vm, request, size, maximum);
   if (typeof backing === 'string') return backing;
   const anonymous = backing.object === null;
   const shared = backing.sharing === 'shared';
@@ -101,16 +117,19 @@ function* enter(vm: Vm, p: NetbsdProcess, request: MapRequest, start: number, si
 }
 
 /** The object behind a mapping, with a reference for it. */
-function attach(vm: Vm, request: MapRequest, size: number): Backing | Errno {
+function attach(vm: Vm, request: MapRequest, size: number, maximum: Prot): Backing | Errno {
   const { backing, sharing, protection } = request;
-  if (backing.kind === 'anon') return { object: null, offset: 0, maximum: PROT_ALL, sharing, advice: ADVICE_NORMAL };
+  if (backing.kind === 'anon') return { object: null, offset: 0, maximum, sharing, advice: ADVICE_NORMAL };
   const offset = Math.floor(backing.offset / PAGE_SIZE);
-  if (backing.kind === 'device') return attachDevice(vm, backing.device as DeviceHandle, offset, size, protection);
+  if (backing.kind === 'device') {
+    const attached = attachDevice(vm, backing.device as DeviceHandle, offset, size, protection);
+    return typeof attached === 'string' ? attached : { ...attached, maximum: attached.maximum & maximum };
+  }
   const vnode = backing.file as VnodeObject;
   vnode.reference();
   if ((protection & PROT_EXECUTE) !== 0) vnode.markText();
-  if (sharing === 'shared') vnode.wrmap = true;
-  return { object: vnode, offset, maximum: PROT_ALL, sharing, advice: ADVICE_NORMAL };
+  if (sharing === 'shared' && (maximum & PROT_WRITE) !== 0) vnode.wrmap = true;
+  return { object: vnode, offset, maximum, sharing, advice: ADVICE_NORMAL };
 }
 
 /** A device that refuses everything is asked again for less; one that refuses a page refuses all of it. */
@@ -126,10 +145,9 @@ function attachDevice(vm: Vm, device: DeviceHandle, offset: number, size: number
   return { object, offset, maximum, sharing: 'shared', advice: ADVICE_RANDOM };
 }
 
-/** Under mlockall(MCL_FUTURE) the new range is wired, or goes again. Answers the errno, or null. */
-function* wireFuture(vm: Vm, p: NetbsdProcess, prot: Prot, start: number, size: number): Task<Errno | null> {
+/** Under mlockall(MCL_FUTURE), and with MAP_WIRED, the new range is wired, or goes again. Answers the errno, or null. */
+function* wireNew(vm: Vm, p: NetbsdProcess, start: number, size: number): Task<Errno | null> {
   const { map, thread } = p;
-  if (!map.wireFuture || prot === PROT_NONE) return null;
   const tooMuch = size + vm.wiredPages > vm.wiredmax;
   const error = tooMuch ? 0 : yield* wireRange(vm, thread, map, start, start + size, p.usage);
   if (!tooMuch && error === 0) return null;

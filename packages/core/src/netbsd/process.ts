@@ -16,7 +16,8 @@ export class NetbsdProcess implements VmProcess {
   dataEnd = -1;
 
   constructor(
-    vm: Vm,
+    /** The kernel that it is a process of. */
+    readonly vm: Vm,
     readonly id: number,
     readonly name: string,
   ) {

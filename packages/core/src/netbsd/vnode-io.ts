@@ -57,18 +57,30 @@ function readRun(vm: Vm, vnode: VnodeObject, run: Run): IoResult | Promise<IoRes
   if (error !== 0) return -error;
   const { memory } = vm.machine;
   if (memory.bytes === null) return 0;
-  const buffers = run.pages.map((page) => memory.frameBytes(page) as Uint8Array);
   zeroTail(vm, vnode, run);
-  return vnode.store.read(run.index * PAGE_SIZE, buffers);
+  const buffers = buffersUpTo(vm, run.pages, vnode.end - run.index * PAGE_SIZE);
+  return buffers.length === 0 ? 0 : vnode.store.read(run.index * PAGE_SIZE, buffers);
 }
 
 /** Zeros what the store will not fill. */
 function zeroTail(vm: Vm, vnode: VnodeObject, run: Run): void {
-  const left = vnode.store.size() - run.index * PAGE_SIZE;
+  const left = vnode.end - run.index * PAGE_SIZE;
   for (let i = 0; i < run.pages.length; i++) {
     const filled = Math.min(Math.max(left - i * PAGE_SIZE, 0), PAGE_SIZE);
     if (filled < PAGE_SIZE) vm.machine.memory.zeroPart(run.pages[i], filled, PAGE_SIZE);
   }
+}
+
+/** The first `bytes` bytes of the pages. */
+function buffersUpTo(vm: Vm, pages: readonly number[], bytes: number): Uint8Array[] {
+  const buffers: Uint8Array[] = [];
+  let left = bytes;
+  for (const page of pages) {
+    if (left <= 0) break;
+    buffers.push((vm.machine.memory.frameBytes(page) as Uint8Array).subarray(0, Math.min(left, PAGE_SIZE)));
+    left -= PAGE_SIZE;
+  }
+  return buffers;
 }
 
 /** Fills those of the busy `pages` (from index `start`) that are not valid yet. Answers 0 or the first errno. */
@@ -119,13 +131,7 @@ export function* writeRun(
   vm.machine.disk.write(vnode.diskPage + index, pages.length);
   const { memory } = vm.machine;
   if (memory.bytes === null) return 0;
-  let left = vnode.store.size() - index * PAGE_SIZE;
-  const buffers: Uint8Array[] = [];
-  for (const page of pages) {
-    if (left <= 0) break;
-    buffers.push((memory.frameBytes(page) as Uint8Array).subarray(0, Math.min(left, PAGE_SIZE)));
-    left -= PAGE_SIZE;
-  }
+  const buffers = buffersUpTo(vm, pages, vnode.end - index * PAGE_SIZE);
   if (buffers.length === 0) return 0;
   const result = yield* ioResult(vm, thread, vnode.store.write(index * PAGE_SIZE, buffers), 'biowait');
   return result < 0 ? -result : 0;

@@ -13,6 +13,7 @@ import {
   PG_PAGEOUT,
   PG_RELEASED,
   PG_WANTED,
+  pageActivate,
   pageDeactivate,
   pageFree,
   pageHas,
@@ -171,6 +172,7 @@ function* putDirty(put: Put, page: number): Task<number> {
   const error = yield* writeRun(vm, thread, vnode, first, cluster);
   while (!vnode.lock.acquire(thread)) yield;
   for (const each of cluster) {
+    if (error !== 0 && vm.mended) stayDirty(vm, each);
     if (pageHas(vm, each, PG_PAGEOUT)) {
       vm.pages.flags[each] = (vm.pages.flags[each] & ~PG_PAGEOUT) | PG_RELEASED;
       vm.counters.pdfreed++;
@@ -178,6 +180,12 @@ function* putDirty(put: Put, page: number): Task<number> {
     pageUnbusy(vm, each);
   }
   return error;
+}
+
+/** A page that could not be written. As seeded it is clean now, or even freed, and what was in it lost (oddity 24). */
+function stayDirty(vm: Vm, page: number): void {
+  vm.pages.flags[page] &= ~(PG_CLEAN | PG_PAGEOUT | PG_RELEASED);
+  pageActivate(vm, page);
 }
 
 /** What becomes of a page of the cluster once it is written. */

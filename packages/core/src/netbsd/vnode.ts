@@ -16,7 +16,7 @@ import { PROT_WRITE } from '../vm/prot.js';
 import type { VmFile } from '../vm/system.js';
 import { EBUSY, EINVAL, LOOP } from './codes.js';
 import { immediately } from './io.js';
-import { NO_PAGE, UvmObject } from './object.js';
+import { NO_PAGE, PGO_FREE, UvmObject } from './object.js';
 import {
   PG_BUSY,
   PG_FAKE,
@@ -35,7 +35,7 @@ import { ReadAhead, raRequest } from './readahead.js';
 import type { Vm } from './vm.js';
 import type { OrderedFileErrors } from './vnode-io.js';
 import { readRuns, startReadRuns } from './vnode-io.js';
-import { putPages } from './vnode-put.js';
+import { putPages, WHOLE_FILE } from './vnode-put.js';
 import type { WaitAccount } from './wait.js';
 import { waitForMemory, waitForPage } from './wait.js';
 
@@ -64,6 +64,8 @@ export class VnodeObject extends UvmObject implements VmFile {
   /** Write gets so far (g_dirtygen): a clean that overlapped with one proves nothing. */
   dirtyGeneration = 0;
   readonly readAhead = new ReadAhead();
+  /** v_size: bytes, once somebody has said so. */
+  size = Number.POSITIVE_INFINITY;
   /** Transfers that shall fail. */
   orderedError: OrderedFileErrors | null = null;
 
@@ -81,9 +83,19 @@ export class VnodeObject extends UvmObject implements VmFile {
     return !this.onDirtyList || (this.wrmap && !this.wrmapDirty);
   }
 
+  /** Bytes of the file. Where the store and the news of its new length (v_size) are apart, the nearer end holds. */
+  get end(): number {
+    return Math.min(this.size, this.store.size());
+  }
+
+  /** From now on the length is what `setSize` says. */
+  noteSize(): void {
+    if (this.size === Number.POSITIVE_INFINITY) this.size = this.store.size();
+  }
+
   /** Pages up to the end of the file as the file system sees it. */
   private get endPage(): number {
-    return Math.ceil(fileSystemSize(this.store.size()) / PAGE_SIZE);
+    return Math.ceil(fileSystemSize(this.end) / PAGE_SIZE);
   }
 
   /** vn_markexec: its pages count as program text from now on. */
@@ -102,7 +114,7 @@ export class VnodeObject extends UvmObject implements VmFile {
 
   /** What every get does first: refuse what lies past the end, note a write. */
   private begin(index: number, access: Prot): number {
-    if (index * PAGE_SIZE >= fileSystemSize(this.store.size())) return EINVAL;
+    if (index * PAGE_SIZE >= fileSystemSize(this.end)) return EINVAL;
     if ((access & PROT_WRITE) !== 0) {
       this.dirtyGeneration++;
       this.onDirtyList = true;
@@ -286,6 +298,56 @@ export class VnodeObject extends UvmObject implements VmFile {
       if (pageHas(this.vm, page, PG_FAKE)) this.finishRead(page, true);
       else pageUnbusy(this.vm, page);
     }
+  }
+
+  /**
+   * uvm_vnp_setsize, and the zeroing that the file system does with it: pages past the end go, whoever maps them, and what lies behind the
+   * end within a page is zero, also what a mapping has stored behind the old end of a file that now grows.
+   */
+  *setSize(thread: Thread, bytes: number): Task<void> {
+    const { vm } = this;
+    const kept = Math.min(bytes, this.end);
+    const past = Math.ceil(kept / PAGE_SIZE);
+    if (bytes < this.size) this.size = bytes;
+    while (!this.lock.acquire(thread)) yield;
+    yield* this.put(thread, past, WHOLE_FILE, PGO_FREE, false);
+    while (!this.lock.acquire(thread)) yield;
+    let page = this.tailPage(kept);
+    while (page >= 0 && pageHas(vm, page, PG_BUSY)) {
+      vm.pages.flags[page] |= PG_WANTED;
+      this.lock.release(thread);
+      yield* waitForPage(vm, thread, page, 'vnsize');
+      while (!this.lock.acquire(thread)) yield;
+      page = this.tailPage(kept);
+    }
+    if (page >= 0) vm.machine.memory.zeroPart(page, kept % PAGE_SIZE, PAGE_SIZE);
+    this.size = bytes;
+    this.lock.release(thread);
+  }
+
+  /** The page that an end lies within, or -1. */
+  private tailPage(end: number): number {
+    return end % PAGE_SIZE === 0 ? -1 : pageLookup(this.vm, this, Math.floor(end / PAGE_SIZE));
+  }
+
+  /** vclean, for a file that nobody can reach any more: its pages go unwritten, and so does it. */
+  *revoke(thread: Thread): Task<void> {
+    const { vm } = this;
+    while (!this.lock.acquire(thread)) yield;
+    this.size = 0;
+    while (this.npages > 0) {
+      yield* this.put(thread, 0, WHOLE_FILE, PGO_FREE, false);
+      while (!this.lock.acquire(thread)) yield;
+      if (this.npages === 0) break;
+      // The page daemon writes it.
+      vm.pages.flags[this.first] |= PG_WANTED;
+      const busy = this.first;
+      this.lock.release(thread);
+      yield* waitForPage(vm, thread, busy, 'vclean');
+      while (!this.lock.acquire(thread)) yield;
+    }
+    this.lock.release(thread);
+    this.retire();
   }
 
   override put(thread: Thread, start: number, end: number, flags: number, daemon: boolean): Task<number> {

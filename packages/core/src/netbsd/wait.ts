@@ -2,7 +2,7 @@
  * uvm_wait: sleeping until the page daemon has found memory.
  *
  * Each wait is one pass of the daemon. Who has waited eight times in vain would sleep for ever; a fault of a process then ends as LOOP,
- * anything else as a hang of the kernel.
+ * anything else as a hang of the kernel (mended: as LOOP too, which a call answers as ENOMEM).
  */
 import { KernelHang } from '../kernel/errors.js';
 import type { Task, Thread } from '../kernel/thread.js';
@@ -35,7 +35,7 @@ export function requestMemory(vm: Vm, thread: Thread, wmesg: string): void {
 export function waitedInVain(vm: Vm, thread: Thread, account: WaitAccount, wmesg: string): boolean {
   if (vm.pages.free > RESERVE_KERNEL) return false;
   if (++account.fruitlessWaits < WAITS_MAX) return false;
-  if (account.mayGiveUp) return true;
+  if (account.mayGiveUp || vm.mended) return true;
   throw new KernelHang(wmesg, `${thread.name} waits for memory that nobody can free (${wmesg})`);
 }
 
