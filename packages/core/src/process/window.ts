@@ -96,7 +96,8 @@ export function windowPiece(
 }
 
 /**
- * Gives the file a length: the store first, so that no page-out in between can write past the end, then the pages.
+ * Gives the file a length. When it shrinks its pages go first, which waits for writes that are on their way: one that came after the store was cut would
+ * make it grow again. When it grows the store does so first.
  *
  * What a mapping has stored past the end, in the last page, must not come to light when the file grows. In memory it is zeroed; it never was in the
  * store.
@@ -107,9 +108,13 @@ export function* resize(core: MachineCore, thread: Thread, file: MachineFile, by
     const trouble = yield* clearTail(core, thread, file, old);
     if (trouble !== null) return trouble;
   }
+  if (bytes < old) yield* core.port.fileResized(thread, file.vm, bytes);
   const result = yield* answerOf(core, thread, file.store.truncate(bytes), 'truncate');
-  if (result < 0) return storeErrno(result);
-  yield* core.port.fileResized(thread, file.vm, bytes);
+  if (result < 0) {
+    if (bytes < old) yield* core.port.fileResized(thread, file.vm, old);
+    return storeErrno(result);
+  }
+  if (bytes > old) yield* core.port.fileResized(thread, file.vm, bytes);
   file.modified++;
   return null;
 }
