@@ -171,12 +171,15 @@ export class FreebsdPort implements VmPort {
     const before = p.usage.major;
     const result = yield* faultTask(this.vm, p.thread, p.map, vpn, PROT_OF_ACCESS[access] as Prot, flags, p.usage);
     this.host.system.lastFaultMajor = p.usage.major > before;
-    // The handler has one code for a stack that may not grow and for a failed read; the trap is to tell them apart.
-    return result === KERN_FAILURE && p.map.lookup(vpn) === null ? KERN_NO_SPACE : result;
+    return stackRefused(p, vpn, result) ? KERN_NO_SPACE : result;
   }
 
-  signalOf(code: number): TrapSignal {
+  /** With the process and the page, the handler's own code will do as well. */
+  signalOf(code: number, _access?: Access, process?: VmProcess, vpn = -1): TrapSignal {
     if (code === KERN_PROTECTION_FAILURE) return { signal: 'SIGBUS', code: 'BUS_ADRERR' };
+    if (process !== undefined && stackRefused(this.host.mine(process), vpn, code)) {
+      return { signal: 'SIGSEGV', code: 'SEGV_MAPERR' };
+    }
     if (code === KERN_FAILURE) return { signal: 'SIGBUS', code: 'BUS_OBJERR' };
     if (code === KERN_RESOURCE_SHORTAGE) return { signal: 'SIGKILL', code: 'NOMEM' };
     return { signal: 'SIGSEGV', code: 'SEGV_MAPERR' };
@@ -225,6 +228,11 @@ export class FreebsdPort implements VmPort {
   sizes(process: VmProcess): { mapped: number; wired: number } {
     return sizesOf(this.host.mine(process).map);
   }
+}
+
+/** The handler has one code for a stack that may not grow and for a failed read; the trap is to tell them apart. */
+function stackRefused(p: FreebsdProcess, vpn: number, code: number): boolean {
+  return code === KERN_FAILURE && p.map.lookup(vpn) === null;
 }
 
 /** mmap(2) down to vm_mmap: the part of the offset within a page goes to the address and comes back with it. */

@@ -264,7 +264,7 @@ export class SyncProcess extends ProcessFace implements Process {
       const code = system.fault(vm, vpn, access);
       if (process.alive) process.sampleResident();
       if (vm.alive && code === system.faultSuccess) continue;
-      const trap = vm.alive ? process.core.port.signalOf(code, access) : OUT_OF_MEMORY;
+      const trap = vm.alive ? process.core.port.signalOf(code, access, vm, vpn) : OUT_OF_MEMORY;
       this.deliver(signalValue(trap, address, access), retries++);
     }
     throw tooManyFaults(vpn);

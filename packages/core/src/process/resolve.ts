@@ -27,7 +27,7 @@ export function* resolve(core: MachineCore, vm: VmProcess, vpn: number, access: 
     if (frame >= 0) return frame;
     const code = yield* port.fault(vm, vpn, access);
     if (!vm.alive) return OUT_OF_MEMORY;
-    if (code !== system.faultSuccess) return port.signalOf(code, access);
+    if (code !== system.faultSuccess) return port.signalOf(code, access, vm, vpn);
   }
   throw tooManyFaults(vpn);
 }

@@ -91,7 +91,7 @@ export interface VmPort {
   /** One page fault, as a task. Answers the handler's code. */
   fault(process: VmProcess, vpn: number, access: Access): Task<number>;
   /** What the trap makes of a code other than success. */
-  signalOf(code: number, access: Access): TrapSignal;
+  signalOf(code: number, access: Access, process?: VmProcess, vpn?: number): TrapSignal;
 
   /** The file has been given this length (vnode_pager_setsize, uvm_vnp_setsize): pages past the end go, whoever maps them. */
   fileResized(thread: Thread, file: VmFile, bytes: number): Task<void>;
