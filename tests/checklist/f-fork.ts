@@ -1,7 +1,7 @@
 /** fork, vfork, exec, exit: who has which bytes afterwards, and that nothing is left of those who are gone. */
 import assert from 'node:assert/strict';
 import { INHERIT_NONE, INHERIT_SHARE, MADV_RANDOM, MemoryStore } from '@faultline/core';
-import { GatedStore, untilHeld } from './late.js';
+import { GatedStore, turns, untilHeld } from './late.js';
 import { check } from './registry.js';
 import {
   anonLate,
@@ -126,24 +126,39 @@ check('F6', 'fork while another thread stores: each page of the child is as it w
   const p = m.spawn('threads');
   const at = await mapLate(p, 'f', 64 * PAGE, MAP_PRIVATE);
   // The writer writes the same number at both ends of each page, and waits for the disk on the way.
-  const writer = (async () => {
-    for (let page = 0; page < 64; page++) {
+  const write = async (from: number, to: number): Promise<void> => {
+    for (let page = from; page < to; page++) {
       await p.store8(at + page * PAGE, page + 1);
       await p.store8(at + page * PAGE + PAGE - 1, page + 1);
     }
-  })();
-  await new Promise((resolve) => setImmediate(resolve));
-  const child = born(await p.fork());
+  };
+  // The first thread is kept waiting for another file, so that the writer runs on a second one; then the first one is free to fork.
+  const busy = new GatedStore(new MemoryStore(PAGE));
+  m.createFile('g', busy);
+  const elsewhere = await mapLate(p, 'g', PAGE);
+  await write(0, 20);
+  busy.hold('read');
+  const first = p.load8(elsewhere);
+  await untilHeld(busy);
+  gated.hold('read');
+  const writer = write(20, 64);
+  await untilHeld(gated);
+  busy.release();
+  await first;
+  const forking = p.fork();
+  await turns();
+  gated.release();
+  const child = born(await forking);
   await writer;
-  let seen = 0;
+  let unwritten = 0;
   for (let page = 0; page < 64; page++) {
-    const [first, last] = [await child.load8(at + page * PAGE), await child.load8(at + page * PAGE + PAGE - 1)];
-    assert.ok(first === 0 || first === page + 1);
-    assert.ok(last === 0 || last === first, `page ${page}: ${first} ${last}`);
-    if (first === 0) seen++;
+    const [start, last] = [await child.load8(at + page * PAGE), await child.load8(at + page * PAGE + PAGE - 1)];
+    assert.ok(start === 0 || start === page + 1);
+    assert.ok(last === 0 || last === start, `page ${page}: ${start} ${last}`);
+    if (start === 0) unwritten++;
     assert.equal(await p.load8(at + page * PAGE + PAGE - 1), page + 1);
   }
-  assert.ok(seen > 0, 'the fork came after the last store: it proves nothing');
+  assert.ok(unwritten > 0, 'the fork came after the last store: it proves nothing');
 });
 
 check('F7', 'fork of pages that are in swap', {}, (w) => {

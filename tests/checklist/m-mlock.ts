@@ -117,13 +117,20 @@ check('M55', 'whole pages are locked', { csrg: 'an address inside a page is refu
   assert.equal(w.wired, 0);
 });
 
-tableCheck('M56', 'a range with a hole is refused, and nothing of it is locked', {}, 'mlock over a hole');
+tableCheck(
+  'M56',
+  'a range with a hole is refused, and nothing of it is locked',
+  {},
+  'mlock over a hole',
+  'mlock of nothing',
+);
 tableCheck('M57', 'memory without access cannot be locked', {}, 'mlock of no access');
 tableCheck(
   'M58',
   'more than the limits of the system and of the process',
   {},
   'mlock over the limit of the system',
+  'mlock of more than the system locks at all',
   'mlock over the limit of the process',
 );
 

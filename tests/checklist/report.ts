@@ -30,7 +30,10 @@ async function outcomeOf(id: string, title: string, run: () => void | Promise<vo
 }
 
 /** Runs every check that applies to the system and whose id is wanted. */
-export async function reportOf(system: SystemName, wanted: (id: string) => boolean = () => true): Promise<SystemReport> {
+export async function reportOf(
+  system: SystemName,
+  wanted: (id: string) => boolean = () => true,
+): Promise<SystemReport> {
   const outcomes: Outcome[] = [];
   const table: Outcome[] = [];
   const mine = CHECKS.filter(({ id }) => wanted(id));
@@ -73,7 +76,9 @@ export function linesOf(report: SystemReport): string[] {
   const total = `all ${countOf(passed(outcomes), outcomes.length, without.length)}`;
   return [
     `${system}  ${letters.join('  ')}  table ${passed(table)}/${table.length}  ${total}`,
-    ...failuresOf(report).map(({ id, title, failure }) => `  FAILED ${id} ${title}\n    ${failure?.replaceAll('\n', '\n    ')}`),
+    ...failuresOf(report).map(
+      ({ id, title, failure }) => `  FAILED ${id} ${title}\n    ${failure?.replaceAll('\n', '\n    ')}`,
+    ),
     ...without.map(({ id, title, reason }) => `  ${id} does not apply (${title}): ${reason}`),
   ];
 }

@@ -150,7 +150,7 @@ export function entries(p: Process, address: number, length: number): MappingInf
 
 /** Resident pages of a range whose entries lie wholly in it. */
 export function resident(p: Process, address: number, length: number): number {
-  return entries(p, address, length).reduce((sum, entry) => sum + entry.resident, 0);
+  return entries(p, address, length).reduce((sum, entry) => sum + entry.resident, 0) / PAGE;
 }
 
 export class World {
