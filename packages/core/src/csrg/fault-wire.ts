@@ -20,7 +20,7 @@ import { objectAllocate } from './object.js';
 import { pageActivate, pageAlloc, pageCopy, pageLookup, pageUnwire, pageWakeup } from './page.js';
 import type { Vm } from './vm.js';
 
-/** vm_fault inside a task. Answers the handler's code. @throws KernelHang when it would wait for memory for ever */
+/** vm_fault inside a task. Answers the handler's code. @throws KernelHang as seeded, when it would wait for memory for ever */
 export function* faultTask(
   vm: Vm,
   thread: Thread,
@@ -38,7 +38,8 @@ export function* faultTask(
   yield* runStages(f, faultStart);
   const { result } = f;
   endFault(f);
-  if (result === FAULT_LOOP) throw new KernelHang('vmwait', `${thread.name} waits for memory that nobody can free`);
+  if (result === FAULT_LOOP && !vm.mended)
+    throw new KernelHang('vmwait', `${thread.name} waits for memory that nobody can free`);
   return result;
 }
 
@@ -120,6 +121,10 @@ export function* faultCopyEntry(
     vm.permissionsAstray = 'the child of a wired entry may do what it might ever be allowed';
   for (let pindex = 0; pindex < size; pindex++) {
     const page = yield* allocateWaiting(vm, thread, object, pindex);
+    if (page < 0) {
+      targetMap.incomplete = true;
+      return;
+    }
     mark(vm, 'C5');
     const original = wiredSource(vm, from, source.offset + pindex);
     mark(vm, 'C7');
@@ -140,7 +145,7 @@ function wiredSource(vm: Vm, object: VmObject | null, pindex: number): number {
   return below >= 0 ? below : vm.panic('vm_fault_copy_wired: page missing');
 }
 
-/** A page of the child's new object, waiting for memory as long as there is hope. */
+/** A page of the child's new object, waiting for memory as long as there is hope; -1, mended only, when there is none. */
 function* allocateWaiting(vm: Vm, thread: Thread, object: VmObject, pindex: number): Task<number> {
   let fruitless = 0;
   for (;;) {
@@ -156,6 +161,7 @@ function* allocateWaiting(vm: Vm, thread: Thread, object: VmObject, pindex: numb
     yield;
     fruitless = vm.pages.freeCount > before ? 0 : fruitless + 1;
     if (fruitless >= fruitlessLimit(vm)) {
+      if (vm.mended) return -1;
       throw new KernelHang('vmwait', `${thread.name} waits for memory that nobody can free`);
     }
   }

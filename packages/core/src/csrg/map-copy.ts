@@ -148,16 +148,18 @@ function* followShareMaps(
   yield* copyRange(vm, thread, newTarget, newSource, to, pages, from);
 }
 
-/** vmspace_fork: fills the child's empty map from the parent's. */
-export function* forkMap(vm: Vm, thread: Thread, parent: VmMap, child: VmMap): Task<void> {
+/** vmspace_fork: fills the child's empty map from the parent's. Answers false, mended only, where there was no memory for a wired page. */
+export function* forkMap(vm: Vm, thread: Thread, parent: VmMap, child: VmMap): Task<boolean> {
   yield* lockMap(parent, thread);
   for (let entry = parent.header.next; !parent.isHead(entry); entry = entry.next) {
     if (entry.subMap !== null) vm.panic('vm_map_fork: encountered a submap');
     if (entry.inheritance === VM_INHERIT_NONE) continue;
     if (entry.inheritance === VM_INHERIT_SHARE) shareWithChild(vm, child, entry);
     else yield* copyToChild(vm, thread, parent, child, entry);
+    if (child.incomplete) break;
   }
   unlockMap(parent, thread);
+  return !child.incomplete;
 }
 
 /** The parent's entry becomes a view of a sharing map, if it is not one yet, and the child gets another. Neither copy counts as wired. */

@@ -78,6 +78,8 @@ export class VmMap {
   private hint: MapEntry = this.header;
   readonly lock: RwLock;
   refCount = 1;
+  /** Mended only: a fork has found no memory for what it had to copy into this map. */
+  incomplete = false;
 
   constructor(
     vm: Vm,

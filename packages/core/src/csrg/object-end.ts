@@ -16,6 +16,7 @@ import { OBJ_CANPERSIST, objectForget, objectLookup, objectUnhash, pagingDone } 
 import {
   PG_BUSY,
   PG_CLEAN,
+  PG_WANTED,
   PQ_ACTIVE,
   PQ_NONE,
   pageActivate,
@@ -104,7 +105,7 @@ export function* pageClean(
   dequeue: boolean,
 ): Task<boolean> {
   if (object.pager === null) return true;
-  let whole = true;
+  const failed = new Set<number>();
   let page = object.firstPage;
   while (page >= 0) {
     const pindex = pageIndex(vm, page);
@@ -114,19 +115,27 @@ export function* pageClean(
       continue;
     }
     if (pageHas(vm, page, PG_CLEAN) && vm.pmap.isModified(page)) pageClear(vm, page, PG_CLEAN);
-    const dirty = !pageHas(vm, page, PG_CLEAN);
+    const dirty = !pageHas(vm, page, PG_CLEAN) && !failed.has(pindex);
+    if (dirty && vm.mended && pageHas(vm, page, PG_BUSY)) {
+      // As seeded it is written a second time while somebody else works on it (S17).
+      pageSet(vm, page, PG_WANTED);
+      vm.kernel.sleep(thread, page, 'vmopgc');
+      yield;
+      page = object.firstPage;
+      continue;
+    }
     const queue = vm.pages.queues.queue[page] as number;
     if (dequeue || dirty) pageUnqueue(vm, page);
     vm.pmap.pageProtect(page, PROT_NONE);
     if (dirty) {
-      if (!(yield* writePage(vm, thread, object, page))) whole = false;
+      if (!(yield* writePage(vm, thread, object, page))) failed.add(pindex);
       if (!dequeue) backToQueue(vm, page, queue);
       pageWakeup(vm, page);
     }
     // Writing may have slept: what is on the list now is looked at from its beginning.
     page = dirty ? object.firstPage : next;
   }
-  return whole;
+  return failed.size === 0;
 }
 
 /** Writes one page, busy for the time. Answers whether it could be written. */
@@ -137,6 +146,8 @@ function* writePage(vm: Vm, thread: Thread, object: VmObject, page: number): Tas
   pagingDone(vm, object);
   if (status === VM_PAGER_OK) return true;
   vm.printf('vm_object_page_clean: pager_put error');
+  // As seeded it counts as written (S16).
+  if (vm.mended) return false;
   pageSet(vm, page, PG_CLEAN);
   vm.pmap.clearModify(page);
   return false;

@@ -57,8 +57,12 @@ export interface SwapWrite {
   failed: boolean;
 }
 
+/** Objects of more pages have tables that no kernel memory holds. */
+const OBJECT_PAGES_MOST = 2 ** 28;
+
 /** vm_pager_allocate(PG_DFLT): null when none can be had. */
 export function swapAllocate(vm: Vm, pages: number): SwapPager | null {
+  if (pages > OBJECT_PAGES_MOST) return null;
   return vm.allocationFails?.('pager') === true ? null : new SwapPager(pages);
 }
 

@@ -9,12 +9,13 @@
 import type { Task, Thread } from '../kernel/thread.js';
 import type { BackingStore, IoResult } from '../machine/store.js';
 import { PAGE_SIZE, pagesFor } from '../machine/units.js';
+import { PROT_NONE } from '../vm/prot.js';
 import type { VmFile } from '../vm/system.js';
 import { VM_PAGER_BAD, VM_PAGER_ERROR, VM_PAGER_FAIL, VM_PAGER_OK } from './kern.js';
 import type { VmObject } from './object.js';
 import { OBJ_CANPERSIST, OBJ_INTERNAL, objectAllocate, objectEnter, objectLookup, objectSetPager } from './object.js';
 import { deallocate, pageRemoveRange, uncache } from './object-end.js';
-import { PG_CLEAN, pageSet } from './page.js';
+import { PG_BUSY, PG_CLEAN, PG_WANTED, pageFree, pageHas, pageIndex, pageSet } from './page.js';
 import { ioResult, PG_VNODE, whenIoDone } from './pager.js';
 import type { Vm } from './vm.js';
 
@@ -40,6 +41,11 @@ export class VnodePager {
   constructor(readonly vnode: VnodeHandle) {
     this.size = vnode.store.size();
   }
+
+  /** The end of the file. Where the store and the news of its new length are apart, the nearer one. */
+  get end(): number {
+    return Math.min(this.size, this.vnode.store.size());
+  }
 }
 
 /** vnode_pager_alloc: the file's object, made at its first mapping, with a reference for the caller. */
@@ -56,7 +62,7 @@ export function vnodeObject(vm: Vm, vnode: VnodeHandle): VmObject {
 
 /** vnode_pager_haspage: everything inside the file. */
 export function vnodeHasPage(pager: VnodePager, place: number): boolean {
-  return place * PAGE_SIZE < pager.size;
+  return place * PAGE_SIZE < pager.end;
 }
 
 /** vnode_pager_getpage. */
@@ -68,7 +74,7 @@ export function vnodeGet(
   page: number,
   done: (status: number) => void,
 ): void {
-  const inside = Math.min(PAGE_SIZE, pager.size - place * PAGE_SIZE);
+  const inside = Math.min(PAGE_SIZE, pager.end - place * PAGE_SIZE);
   if (inside <= 0) {
     done(VM_PAGER_BAD);
     return;
@@ -91,7 +97,7 @@ function finishRead(vm: Vm, page: number, result: IoResult): number {
 
 /** vnode_pager_putpage. */
 export function* vnodePut(vm: Vm, thread: Thread, pager: VnodePager, place: number, page: number): Task<number> {
-  const inside = Math.min(PAGE_SIZE, pager.size - place * PAGE_SIZE);
+  const inside = Math.min(PAGE_SIZE, pager.end - place * PAGE_SIZE);
   if (inside <= 0) return VM_PAGER_BAD;
   yield* uncacheForWrite(vm, thread, pager);
   vm.machine.disk.write(pager.vnode.diskPage + Math.floor(place), 1);
@@ -132,5 +138,66 @@ export function* vnodeSetSize(vm: Vm, thread: Thread, vnode: VnodeHandle, bytes:
   if (object === null) return;
   if (bytes < pager.size) pageRemoveRange(vm, object, pagesFor(bytes), pagesFor(pager.size));
   pager.size = bytes;
+  yield* deallocate(vm, thread, object);
+}
+
+/**
+ * The news of a length that the store gets besides, and what the file system does with it. Unlike vnode_pager_setsize it waits for busy pages,
+ * and takes wired ones too: their frames would show the old contents again. Behind an end within a page all is zero from now on, also what
+ * a mapping has stored there when the file grows.
+ */
+export function* resizeFile(vm: Vm, thread: Thread, vnode: VnodeHandle, bytes: number): Task<void> {
+  const { pager } = vnode;
+  const object = pager === null ? null : objectLookup(vm, pager);
+  if (pager === null || object === null) return;
+  const kept = Math.min(bytes, pager.end);
+  pager.size = Math.min(pager.size, bytes);
+  for (let page = object.firstPage; page >= 0; ) {
+    const next = vm.pages.listNext[page] as number;
+    const start = (pageIndex(vm, page) + object.pagingOffset) * PAGE_SIZE;
+    if (start + PAGE_SIZE <= kept) {
+      page = next;
+    } else if (pageHas(vm, page, PG_BUSY)) {
+      pageSet(vm, page, PG_WANTED);
+      vm.kernel.sleep(thread, page, 'vnsize');
+      yield;
+      page = object.firstPage;
+    } else {
+      if (start >= kept) dropPage(vm, page);
+      else vm.machine.memory.zeroPart(page, kept - start, PAGE_SIZE);
+      page = next;
+    }
+  }
+  pager.size = bytes;
+  object.size = Math.max(object.size, pagesFor(bytes));
+  yield* deallocate(vm, thread, object);
+}
+
+/** Frees a page, however it is wired. */
+function dropPage(vm: Vm, page: number): void {
+  vm.pmap.pageProtect(page, PROT_NONE);
+  if (vm.pages.wireCount[page] !== 0) {
+    vm.wiringAstray = 'a file was cut off before a wired page';
+    vm.pages.wireCount[page] = 0;
+    vm.wiredPages--;
+  }
+  pageFree(vm, page);
+}
+
+/** The file's object, without a reference, ends; what is in it is not written. */
+export function* releaseVnode(vm: Vm, thread: Thread, vnode: VnodeHandle): Task<void> {
+  const { pager } = vnode;
+  const object = pager === null ? null : objectLookup(vm, pager);
+  if (object === null) return;
+  while (object.pagingInProgress !== 0) {
+    vm.kernel.sleep(thread, object, 'vmoterm');
+    yield;
+  }
+  for (let page = object.firstPage; page >= 0; page = vm.pages.listNext[page] as number) {
+    vm.pmap.pageProtect(page, PROT_NONE);
+    pageSet(vm, page, PG_CLEAN);
+    vm.pmap.clearModify(page);
+  }
+  object.flags &= ~OBJ_CANPERSIST;
   yield* deallocate(vm, thread, object);
 }

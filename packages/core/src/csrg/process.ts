@@ -21,15 +21,28 @@ export class CsrgProcess implements VmProcess {
   stackLowest = -1;
   stackTop = -1;
   stackPages = 0;
+  /** Pages that the stack region may be used for (RLIMIT_STACK). */
+  stackLimit = Number.POSITIVE_INFINITY;
 
   constructor(
-    vm: Vm,
+    /** The kernel that it is a process of. */
+    readonly vm: Vm,
     readonly id: number,
     readonly name: string,
   ) {
     this.thread = vm.kernel.createThread(name);
     this.pmap = vm.machine.tables.createPmap();
     this.map = new VmMap(vm, this.pmap, USER_MIN_PAGE, USER_MAX_PAGE, true, `map of ${name}`);
+  }
+
+  /** What a child of fork knows of its address space besides the map. */
+  inherit(parent: CsrgProcess): void {
+    this.dataStart = parent.dataStart;
+    this.dataEnd = parent.dataEnd;
+    this.stackLowest = parent.stackLowest;
+    this.stackTop = parent.stackTop;
+    this.stackPages = parent.stackPages;
+    this.stackLimit = parent.stackLimit;
   }
 }
 

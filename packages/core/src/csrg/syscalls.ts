@@ -9,7 +9,7 @@
  */
 import type { Task } from '../kernel/thread.js';
 import { PAGE_SIZE, pagesFor } from '../machine/units.js';
-import type { CallResult } from '../vm/errno.js';
+import type { CallResult, Errno } from '../vm/errno.js';
 import type { Prot } from '../vm/prot.js';
 import { PROT_WRITE } from '../vm/prot.js';
 import type { Inheritance } from '../vm/system.js';
@@ -71,12 +71,12 @@ export function* sysMprotect(
 }
 
 /** madvise: not yet. */
-export function sysMadvise(): CallResult {
+export function sysMadvise(): Errno {
   return 'EOPNOTSUPP';
 }
 
 /** mincore: not yet either. */
-export function sysMincore(): CallResult {
+export function sysMincore(): Errno {
   return 'EOPNOTSUPP';
 }
 
@@ -147,7 +147,8 @@ export function* sysMsync(vm: Vm, p: CsrgProcess, address: number, length: numbe
   objectReference(object);
   const write = vm.mended || (entry.protection & PROT_WRITE) !== 0;
   const whole = !write || (yield* pageClean(vm, p.thread, object, offset, last, false));
-  pageRemoveRange(vm, object, offset, last);
+  // What could not be written stays; as seeded it is lost with the others (S16).
+  if (whole || !vm.mended) pageRemoveRange(vm, object, offset, last);
   yield* deallocate(vm, p.thread, object);
   return whole ? 0 : 'EIO';
 }

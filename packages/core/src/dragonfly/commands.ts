@@ -81,12 +81,7 @@ export function mincore(
 }
 
 /** mlockall. */
-export function mlockall(
-  _system: DragonflySystem,
-  process: VmProcess,
-  current: boolean,
-  future: boolean,
-): CallResult | 'ENOSYS' {
+export function mlockall(_system: DragonflySystem, process: VmProcess, current: boolean, future: boolean): CallResult {
   return sysMlockall(process as DragonflyProcess, current, future);
 }
 

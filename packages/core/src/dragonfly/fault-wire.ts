@@ -118,7 +118,7 @@ function unwirePages(vm: Vm, map: VmMap, start: number, end: number, fictitious:
 /**
  * vm_fault_copy_entry: the child of a fork gets its own copy of every page of a wired range, at once, since the parent's pages must not
  * become copy-on-write. The page has to be in the top object of the source: one wired below it is "missing". Mended, the chain is walked, and
- * the child is allowed what the entry allows now instead of what it might ever allow.
+ * the child is allowed what the entry allows now instead of what it might ever allow; and where memory has run out the answer is false.
  */
 export function* faultCopyEntry(
   vm: Vm,
@@ -126,12 +126,13 @@ export function* faultCopyEntry(
   target: VmMap,
   targetEntry: MapEntry,
   sourceEntry: MapEntry,
-): Task<void> {
+): Task<boolean> {
   const object = allocateObject(vm, targetEntry);
   const prot = vm.mended ? targetEntry.protection : targetEntry.maxProtection;
   const size = targetEntry.end - targetEntry.start;
   for (let index = 0; index < size; index++) {
     const page = yield* allocateWaiting(vm, thread, object, index);
+    if (page < 0) return false;
     const source = wiredSource(vm, sourceEntry, index);
     if (source < 0) {
       mark(vm, 'F109');
@@ -145,6 +146,7 @@ export function* faultCopyEntry(
     pageActivate(vm, page);
     pageWakeup(vm, page);
   }
+  return true;
 }
 
 function* allocateWaiting(vm: Vm, thread: Thread, object: VmObject, index: number): Task<number> {
@@ -152,7 +154,7 @@ function* allocateWaiting(vm: Vm, thread: Thread, object: VmObject, index: numbe
     const page = pageAlloc(vm, object, index, VM_ALLOC_NORMAL);
     if (page >= 0) return page;
     mark(vm, 'F108');
-    yield* waitForMemoryOrHang(vm, thread);
+    if (!(yield* waitForMemoryOrHang(vm, thread))) return -1;
   }
 }
 

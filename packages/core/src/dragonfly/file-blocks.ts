@@ -60,7 +60,7 @@ function blockBits(bytes: number, page: number): number {
 
 /** findblk(FINDBLK_TEST): whether a block is wholly in memory. */
 export function blockCached(vm: Vm, vnode: VnodeHandle, object: VmObject, block: number): boolean {
-  const bytes = blockBytes(vnode.store.size(), block);
+  const bytes = blockBytes(vnode.length, block);
   for (let i = 0; i * PAGE_SIZE < bytes; i++) {
     const page = pageLookup(vm, object, block * BLOCK_PAGES + i);
     if (page < 0) return false;
@@ -72,7 +72,7 @@ export function blockCached(vm: Vm, vnode: VnodeHandle, object: VmObject, block:
 
 /** getblk: the block with all its pages, wired. A block that is not cached loses its mark. */
 export function* getBlock(vm: Vm, thread: Thread, vnode: VnodeHandle, object: VmObject, number: number): Task<Block> {
-  const bytes = blockBytes(vnode.store.size(), number);
+  const bytes = blockBytes(vnode.length, number);
   const count = Math.ceil(bytes / PAGE_SIZE);
   const pages: number[] = [];
   let cached = true;
@@ -174,8 +174,11 @@ function* readMissing(
       continue;
     }
     for (let i = at; i < to; i++) vm.machine.memory.zeroFrame(pages[i] as number);
-    const buffers = buffersOf(vm, pages, at, to);
+    const inside = Math.min(to, Math.ceil(vnode.length / PAGE_SIZE) - first);
+    const buffers = inside > at ? buffersOf(vm, pages, at, inside) : null;
     if (buffers !== null) {
+      const tail = vnode.length - (first + inside - 1) * PAGE_SIZE;
+      if (tail < PAGE_SIZE) buffers.push((buffers.pop() as Uint8Array).subarray(0, tail));
       const io = vnode.store.read((first + at) * PAGE_SIZE, buffers);
       const result = yield* ioResult(vm, thread, io, 'biord');
       if (result < 0) return result;
@@ -202,5 +205,5 @@ export function releaseBlock(vm: Vm, block: Block): void {
 
 /** Blocks up to the end of the file. */
 export function lastBlock(vnode: VnodeHandle): number {
-  return Math.ceil(vnode.store.size() / BLOCK_BYTES) - 1;
+  return Math.ceil(vnode.length / BLOCK_BYTES) - 1;
 }

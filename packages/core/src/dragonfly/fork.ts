@@ -33,21 +33,30 @@ import { SwapBlocks } from './swap-blocks.js';
 import { getToken } from './tokens.js';
 import type { Vm } from './vm.js';
 
-/** Fills the child's empty map from the parent's. The child's entries are unwired. */
-export function* forkMap(vm: Vm, thread: Thread, parent: VmMap, child: VmMap): Task<void> {
+/**
+ * Fills the child's empty map from the parent's. The child's entries are unwired. Answers false, mended only, where there was no memory for
+ * the copy of a wired range: the child then has what was made so far.
+ */
+export function* forkMap(vm: Vm, thread: Thread, parent: VmMap, child: VmMap): Task<boolean> {
   yield* lockMap(parent, thread);
   yield* lockMap(child, thread);
   yield* getToken(vm.vmToken, thread);
   child.timestamp = 1;
+  const enough = yield* forkEntries(vm, thread, parent, child);
+  vm.vmToken.release(thread);
+  unlockMapWrite(child, thread);
+  unlockMapWrite(parent, thread);
+  return enough;
+}
+
+function* forkEntries(vm: Vm, thread: Thread, parent: VmMap, child: VmMap): Task<boolean> {
   for (let entry = parent.header.next; !parent.isHead(entry); entry = entry.next) {
     if (entry.maptype === VM_MAPTYPE_SUBMAP) vm.panic('vm_map_fork: encountered a submap');
     if (entry.inheritance === VM_INHERIT_NONE) continue;
     if (entry.inheritance === VM_INHERIT_SHARE) yield* shareEntry(vm, thread, child, entry);
-    else yield* copyEntry(vm, thread, parent, child, entry);
+    else if (!(yield* copyEntry(vm, thread, parent, child, entry))) return false;
   }
-  vm.vmToken.release(thread);
-  unlockMapWrite(child, thread);
-  unlockMapWrite(parent, thread);
+  return true;
 }
 
 function cloneFor(child: VmMap, entry: MapEntry): MapEntry {
@@ -73,20 +82,21 @@ function* shareEntry(vm: Vm, thread: Thread, child: VmMap, entry: MapEntry): Tas
   cloneFor(child, entry);
 }
 
-/** vm_map_copy_entry. */
-function* copyEntry(vm: Vm, thread: Thread, parent: VmMap, child: VmMap, entry: MapEntry): Task<void> {
+/** vm_map_copy_entry. Answers false where there was no memory. */
+function* copyEntry(vm: Vm, thread: Thread, parent: VmMap, child: VmMap, entry: MapEntry): Task<boolean> {
   const copy = cloneFor(child, entry);
   copy.object = null;
   if (entry.wiredCount !== 0) {
-    yield* faultCopyEntry(vm, thread, child, copy, entry);
-    return;
+    // As seeded the copy stays marked as to be copied, though it has pages of its own already (O33).
+    if (vm.mended) copy.eflags &= ~MAP_ENTRY_NEEDS_COPY;
+    return yield* faultCopyEntry(vm, thread, child, copy, entry);
   }
   if ((entry.eflags & MAP_ENTRY_NEEDS_COPY) === 0) {
     vm.pmap.protect(parent.pmap, Math.floor(entry.start), entry.end, entry.protection & ~PROT_WRITE);
   }
   if (entry.object === null) {
     copy.offset = 0;
-    return;
+    return true;
   }
   yield* prepareForCopy(vm, thread, entry, entry.object);
   const object = entry.object as VmObject;
@@ -96,6 +106,7 @@ function* copyEntry(vm: Vm, thread: Thread, parent: VmMap, child: VmMap, entry: 
   copy.offset = entry.offset;
   entry.eflags |= MAP_ENTRY_COW | MAP_ENTRY_NEEDS_COPY;
   copy.eflags |= MAP_ENTRY_COW | MAP_ENTRY_NEEDS_COPY;
+  return true;
 }
 
 /** Shortens the chain and gives the entry an object of its own. */

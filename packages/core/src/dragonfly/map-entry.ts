@@ -130,6 +130,8 @@ export class VmMap {
   size = 0;
   /** Wire what is mapped from now on (mlockall). */
   wireFuture = false;
+  /** Pages that a stack may have (RLIMIT_STACK). */
+  stackLimit = Number.POSITIVE_INFINITY;
 
   constructor(
     vm: Vm,

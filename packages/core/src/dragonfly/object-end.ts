@@ -77,7 +77,7 @@ function* endObject(vm: Vm, thread: Thread, object: VmObject): Task<VmObject | n
 }
 
 /** vm_object_terminate: frees pages and swap. Wired pages are only detached. */
-function* terminate(vm: Vm, thread: Thread, object: VmObject): Task<void> {
+export function* terminate(vm: Vm, thread: Thread, object: VmObject): Task<void> {
   object.flags |= OBJ_DEAD;
   yield* pipWait(vm, thread, object, 'objtrm');
   for (let page = object.firstPage; page >= 0; page = object.firstPage) {

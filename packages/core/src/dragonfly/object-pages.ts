@@ -176,9 +176,11 @@ export function* objectPageClean(vm: Vm, thread: Thread, object: VmObject, start
     }
     const run = collectRun(vm, object, page, pindex);
     for (const member of run) pageClearFlag(vm, member, PG_CLEANCHK);
-    const written = yield* flushPages(vm, thread, object, run);
-    ok = ok && written === run.length;
+    const { failed } = yield* flushPages(vm, thread, object, run);
+    ok = ok && failed === 0;
   }
+  // As seeded the next msync takes the object for clean and writes nothing (O32).
+  if (!ok && vm.mended) object.flags |= OBJ_WRITEABLE | OBJ_MIGHTBEDIRTY;
   pipWakeup(vm, object);
   return ok;
 }

@@ -1,3 +1,9 @@
+/** What became of a run of pages. */
+export interface Flushed {
+  written: number;
+  failed: number;
+}
+
 /**
  * vm_pageout_flush and vm_pageout_clean: writing pages out, for the page daemon and for msync.
  *
@@ -12,11 +18,17 @@ import { PQ_INACTIVE, pageIndex, pageIoFinish, pageIoStart, pageIsBusy, pageLook
 import { pagerPutPages } from './pager.js';
 import type { Vm } from './vm.js';
 
+/** What became of a run of pages. */
+export interface Flushed {
+  written: number;
+  failed: number;
+}
+
 /**
- * vm_pageout_flush: answers how many pages went out. Those beyond the end of their file are called clean; those that could not be
+ * vm_pageout_flush: answers how many pages went out, and how many could not. Those beyond the end of their file are called clean; those that could not be
  * written stay dirty where they are.
  */
-export function* flushPages(vm: Vm, thread: Thread, object: VmObject, run: readonly number[]): Task<number> {
+export function* flushPages(vm: Vm, thread: Thread, object: VmObject, run: readonly number[]): Task<Flushed> {
   for (const page of run) {
     pageIoStart(vm, page);
     vm.pmap.removeWrite(page);
@@ -24,25 +36,27 @@ export function* flushPages(vm: Vm, thread: Thread, object: VmObject, run: reado
   object.pagingInProgress += run.length;
   const status: number[] = [];
   yield* pagerPutPages(vm, thread, object, run, status);
-  let written = 0;
+  const flushed = { written: 0, failed: 0 };
   run.forEach((page, i) => {
     if (status[i] === VM_PAGER_OK) {
-      written++;
+      flushed.written++;
     } else if (status[i] === VM_PAGER_BAD) {
       vm.pmap.clearModify(page);
       vm.pages.dirty[page] = 0;
+    } else {
+      flushed.failed++;
     }
     pageIoFinish(vm, page);
     pipWakeup(vm, object);
   });
-  return written;
+  return flushed;
 }
 
 /** vm_pageout_clean: writes a dirty inactive page with its neighbours of the same kind. */
 export function* cleanAround(vm: Vm, thread: Thread, page: number): Task<number> {
   const object = objectOfPage(vm, page) as VmObject;
   if (vm.pages.holdCount[page] !== 0 || pageIsBusy(vm, page)) return 0;
-  return yield* flushPages(vm, thread, object, collectCluster(vm, object, page));
+  return (yield* flushPages(vm, thread, object, collectCluster(vm, object, page))).written;
 }
 
 /** Neighbours that may be written with a page: down to the cluster boundary first, then up, then further down. */

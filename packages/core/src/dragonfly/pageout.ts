@@ -301,7 +301,7 @@ function* killBiggest(vm: Vm, thread: Thread): Task<void> {
   }
   if (biggest === null) return;
   vm.kills++;
-  if (!biggest.thread.running) return;
+  if (!biggest.thread.running || biggest.inKernel > 0) return;
   vm.deaths++;
   vm.onKill(biggest);
   yield* exitProcess(vm, biggest, thread);

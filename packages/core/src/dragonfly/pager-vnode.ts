@@ -42,7 +42,7 @@ function vnodeOf(object: VmObject): VnodeHandle {
 
 /** vnode_pager_haspage. */
 export function vnodeHasPage(object: VmObject, pindex: number): boolean {
-  return pindex * PAGE_SIZE < vnodeOf(object).store.size();
+  return pindex * PAGE_SIZE < vnodeOf(object).length;
 }
 
 /**
@@ -52,7 +52,7 @@ export function vnodeHasPage(object: VmObject, pindex: number): boolean {
 export function* vnodeGetPage(vm: Vm, thread: Thread, object: VmObject, page: number, seqaccess: number): Task<number> {
   const vnode = vnodeOf(object);
   const pindex = pageIndex(vm, page);
-  if (pindex * PAGE_SIZE >= vnode.store.size()) return VM_PAGER_ERROR;
+  if (pindex * PAGE_SIZE >= vnode.length) return VM_PAGER_ERROR;
   pageIoStart(vm, page);
   pageWakeup(vm, page);
   const ok = yield* readBlocks(vm, thread, vnode, object, pindex, seqaccess === 0 ? 1 : READ_AHEAD_BLOCKS);
@@ -86,7 +86,7 @@ function* readBlocks(
   if (number >= lastBlock(vnode)) {
     if (!block.cached) ok = yield* fillBlocks(vm, thread, vnode, [block]);
   } else {
-    let left = Math.min(limit, Math.floor(vnode.store.size() / BLOCK_BYTES) - number);
+    let left = Math.min(limit, Math.floor(vnode.length / BLOCK_BYTES) - number);
     let next = number;
     if (block.cached) {
       const done = alreadyAhead(vm, vnode, object, number, left);
@@ -152,7 +152,7 @@ function* readCluster(
   run: number,
 ): Task<{ blocks: Block[]; ok: boolean }> {
   const blocks = [first];
-  for (let i = 1; i < run && (first.number + i + 1) * BLOCK_BYTES <= vnode.store.size(); i++) {
+  for (let i = 1; i < run && (first.number + i + 1) * BLOCK_BYTES <= vnode.length; i++) {
     const block = yield* getBlock(vm, thread, vnode, object, first.number + i);
     if (!block.empty) {
       releaseBlock(vm, block);
@@ -179,7 +179,7 @@ export function* vnodePutPages(
 ): Task<void> {
   const vnode = vnodeOf(object);
   const first = pageIndex(vm, pages[0] as number);
-  const inside = Math.max(0, Math.min(pages.length, Math.ceil(vnode.store.size() / PAGE_SIZE) - first));
+  const inside = Math.max(0, Math.min(pages.length, Math.ceil(vnode.length / PAGE_SIZE) - first));
   for (let i = inside; i < pages.length; i++) status[i] = VM_PAGER_BAD;
   let at = 0;
   while (at < inside) {
@@ -217,7 +217,7 @@ function* writeBlock(vm: Vm, thread: Thread, vnode: VnodeHandle, object: VmObjec
 
 function* storeBlock(vm: Vm, thread: Thread, vnode: VnodeHandle, block: Block): Task<boolean> {
   const offset = block.number * BLOCK_BYTES;
-  let bytes = Math.min(block.bytes, vnode.store.size() - offset);
+  let bytes = Math.min(block.bytes, vnode.length - offset);
   vm.counters.v_vnodeout++;
   vm.counters.v_vnodepgsout += block.pages.length;
   vm.machine.disk.write(vnode.diskPage + block.number * BLOCK_PAGES, block.pages.length);

@@ -16,8 +16,8 @@ export class DragonflyProcess implements VmProcess {
   readonly thread: Thread;
   map: VmMap;
   readonly pid: number;
-  /** vm_pagesupply: allocations until the rate limit looks again. */
-  pagesupply = 0;
+  /** What all threads of the process have in common, though each may see the process as an object of its own. */
+  private readonly common = { pagesupply: 0, inKernel: 0 };
   /** The data segment, in bytes: its first byte, and its end (the break). -1 before the first brk. */
   dataStart = -1;
   dataEnd = -1;
@@ -30,6 +30,24 @@ export class DragonflyProcess implements VmProcess {
     this.pid = FIRST_PID + id - 1;
     this.thread = vm.createThread(name);
     this.map = emptyMap(vm, name);
+  }
+
+  /** vm_pagesupply: allocations until the rate limit looks again. */
+  get pagesupply(): number {
+    return this.common.pagesupply;
+  }
+
+  set pagesupply(pages: number) {
+    this.common.pagesupply = pages;
+  }
+
+  /** Calls and faults that threads of the process are in: it cannot be killed under them. */
+  get inKernel(): number {
+    return this.common.inKernel;
+  }
+
+  set inKernel(calls: number) {
+    this.common.inKernel = calls;
   }
 }
 

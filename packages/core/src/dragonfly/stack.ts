@@ -13,7 +13,7 @@ import { PAGE_SIZE } from '../machine/units.js';
 import type { Prot } from '../vm/prot.js';
 import { PROT_ALL } from '../vm/prot.js';
 import { KERN_NO_SPACE, KERN_SUCCESS } from './kern.js';
-import type { MapEntry } from './map-entry.js';
+import type { MapEntry, VmMap } from './map-entry.js';
 import { clipEnd, MAP_ENTRY_STACK, VM_MAPTYPE_NORMAL } from './map-entry.js';
 import { MAP_IS_STACK, mapInsert } from './map-insert.js';
 import { lockMap, unlockMapWrite } from './map-lock.js';
@@ -33,6 +33,7 @@ export function* mapStack(
   pages: number,
   protection: Prot,
   eflags = 0,
+  maximum: Prot = PROT_ALL,
 ): Task<number> {
   const { map } = process;
   const initial = Math.min(pages, SGROW_BYTES / PAGE_SIZE);
@@ -45,7 +46,7 @@ export function* mapStack(
     end: bottom + pages,
     maptype: VM_MAPTYPE_NORMAL,
     protection,
-    maximum: PROT_ALL,
+    maximum,
     flags: MAP_IS_STACK,
   };
   const result = yield* mapInsert(vm, thread, map, request);
@@ -82,12 +83,24 @@ function stackAbove(vm: Vm, process: DragonflyProcess, vpn: number): MapEntry | 
   return room < 1 || vpn * PAGE_SIZE < stack.start * PAGE_SIZE - room ? null : stack;
 }
 
+/** Pages that a stack has: its entries lie one on the other. */
+function stackPages(map: VmMap, lowest: MapEntry): number {
+  let pages = 0;
+  let end = lowest.start;
+  for (let entry = lowest; !map.isHead(entry) && entry.start === end; entry = entry.next) {
+    if ((entry.eflags & MAP_ENTRY_STACK) === 0) break;
+    pages += entry.end - entry.start;
+    end = entry.end;
+  }
+  return pages;
+}
+
 function* grow(vm: Vm, thread: Thread, process: DragonflyProcess, stack: MapEntry, vpn: number): Task<number> {
   const { map } = process;
   const below = map.before(vpn);
   const top = stack.start * PAGE_SIZE;
-  const room = stack.availSsize;
-  const floor = map.isHead(below) ? top - room : below.end * PAGE_SIZE;
+  const room = Math.min(stack.availSsize, (map.stackLimit - stackPages(map, stack)) * PAGE_SIZE);
+  const floor = map.isHead(below) ? top - stack.availSsize : below.end * PAGE_SIZE;
   const needed = Math.ceil((top - vpn * PAGE_SIZE) / PAGE_SIZE) * PAGE_SIZE;
   if (needed > room) return KERN_NO_SPACE;
   if (needed > top - floor) {

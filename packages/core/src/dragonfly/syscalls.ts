@@ -8,7 +8,7 @@ import type { Task } from '../kernel/thread.js';
 import { PAGE_SIZE, USER_MAX_ADDRESS, USER_MIN_ADDRESS } from '../machine/units.js';
 import type { CallResult, Errno } from '../vm/errno.js';
 import type { Prot } from '../vm/prot.js';
-import { PROT_ALL, PROT_READ, PROT_WRITE } from '../vm/prot.js';
+import { PROT_ALL, PROT_NONE, PROT_READ, PROT_WRITE } from '../vm/prot.js';
 import type { Inheritance, MapRequest } from '../vm/system.js';
 import { KERN_FAILURE, KERN_INVALID_ADDRESS, KERN_NO_SPACE, KERN_PROTECTION_FAILURE, KERN_SUCCESS } from './kern.js';
 import type { MapAdvice, MasterEntry } from './map-advice.js';
@@ -57,6 +57,8 @@ export interface MapExtras {
   readonly stack?: 'stack' | 'kstack';
   /** MAP_VPAGETABLE. */
   readonly vpagetable?: boolean;
+  /** The maximum protection. Default: all. */
+  readonly maximum?: Prot;
 }
 
 /**
@@ -77,8 +79,26 @@ export function* sysMmap(vm: Vm, p: DragonflyProcess, request: MapRequest, extra
   if (request.sharing === 'shared') {
     yield* inheritRange(vm, p.thread, p.map, result, result + pages, VM_INHERIT_SHARE);
   }
-  if (p.map.wireFuture) yield* wireUser(vm, p, result, result + pages);
-  return result * PAGE_SIZE + within;
+  const wired = yield* wireFuture(vm, p, result, pages, extras.stack !== undefined);
+  return wired ?? result * PAGE_SIZE + within;
+}
+
+/**
+ * Under mlockall(MCL_FUTURE) a new range is wired. As seeded nobody looks whether that worked. Mended, a range that cannot be wired goes again,
+ * with EAGAIN; one that may not be accessed is left alone; and of a stack what is there of it is wired.
+ */
+function* wireFuture(vm: Vm, p: DragonflyProcess, start: number, pages: number, stack: boolean): Task<Errno | null> {
+  const { map, thread } = p;
+  if (!map.wireFuture) return null;
+  const first = vm.mended && stack ? map.lookup(start + pages - 1) : map.lookup(start);
+  if (vm.mended && first?.protection === PROT_NONE) return null;
+  const from = vm.mended && first !== null ? Math.max(first.start, start) : start;
+  const result = yield* wireUser(vm, p, from, start + pages);
+  if (result === KERN_SUCCESS || !vm.mended) return null;
+  yield* lockMap(map, thread);
+  yield* deleteRange(vm, thread, map, start, start + pages);
+  unlockMapWrite(map, thread);
+  return 'EAGAIN';
 }
 
 function refusesArguments(request: MapRequest, extras: MapExtras): Errno | null {
@@ -116,7 +136,8 @@ function* mmapLocked(
   }
   if (extras.stack !== undefined) {
     const eflags = extras.stack === 'kstack' ? MAP_ENTRY_KSTACK : 0;
-    return errnoOr(yield* mapStack(vm, thread, p, start, pages, request.protection, eflags), start);
+    const result = yield* mapStack(vm, thread, p, start, pages, request.protection, eflags, extras.maximum);
+    return errnoOr(result, start);
   }
   const what = mappedObject(vm, request, pages);
   if (typeof what === 'string') return what;
@@ -127,7 +148,7 @@ function* mmapLocked(
     end: start + pages,
     maptype: extras.vpagetable === true ? VM_MAPTYPE_VPAGETABLE : VM_MAPTYPE_NORMAL,
     protection: request.protection,
-    maximum: PROT_ALL,
+    maximum: extras.maximum ?? PROT_ALL,
     flags: insertFlags(request, extras),
   };
   const result = yield* mapInsert(vm, thread, map, insertion);
@@ -274,7 +295,7 @@ export function* sysMunlock(vm: Vm, p: DragonflyProcess, address: number, length
 }
 
 /** mlockall: what is mapped now cannot be wired (ENOSYS in the kernel), and what will be, only when asked for alone. */
-export function sysMlockall(p: DragonflyProcess, current: boolean, future: boolean): CallResult | 'ENOSYS' {
+export function sysMlockall(p: DragonflyProcess, current: boolean, future: boolean): CallResult {
   if (!current && !future) return 'EINVAL';
   if (current) return 'ENOSYS';
   p.map.wireFuture = true;

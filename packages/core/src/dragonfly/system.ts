@@ -4,12 +4,27 @@
  * Every call runs on the calling process's thread. A fault runs its stages directly; everything else is a task.
  */
 import type { Task } from '../kernel/thread.js';
+import type { Cpu } from '../machine/cpu.js';
 import { Machine } from '../machine/machine.js';
 import { MemoryStore } from '../machine/memory-store.js';
 import type { BackingStore } from '../machine/store.js';
 import type { Tlb } from '../machine/tlb.js';
 import type { Access } from '../machine/units.js';
-import { ACCESS_WRITE, PAGE_SIZE, pagesFor } from '../machine/units.js';
+import { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, NO_FRAME, PAGE_SIZE, pagesFor } from '../machine/units.js';
+import {
+  ADVICE_WORDS,
+  checkAccess,
+  checkDevice,
+  checkMapRequest,
+  checkName,
+  checkOptions,
+  checkRange,
+  checkStore,
+  checkWhole,
+  checkWord,
+  INHERITANCE_WORDS,
+  PAGE_NUMBERS,
+} from '../vm/arguments.js';
 import type { CallResult, Errno } from '../vm/errno.js';
 import type { Prot } from '../vm/prot.js';
 import { PROT_READ, PROT_WRITE } from '../vm/prot.js';
@@ -37,6 +52,7 @@ import { KERN_SUCCESS, kernName } from './kern.js';
 import { queueCounts } from './page-alloc.js';
 import { pageDaemon, pageoutPages } from './pageout.js';
 import { DeviceHandle } from './pager-device.js';
+import { DragonflyPort } from './port.js';
 import { DragonflyProcess, exitProcess } from './process.js';
 import {
   sysBrk,
@@ -70,12 +86,18 @@ export class DragonflySystem implements VmSystem {
   onKill: ((process: VmProcess) => void) | null = null;
   readonly machine: Machine;
   readonly vm: Vm;
+  readonly port: DragonflyPort;
+  /** The CPU that processes run on. */
+  private readonly cpu: Cpu;
+  /** Files and devices of this machine: those of another would be mapped with frames that mean something else here. */
+  private readonly handles = new WeakSet<object>();
   private nextProcessId = 1;
   private readonly daemon;
   /** Where the next file begins on the simulated disk: behind the swap area. */
   private nextDiskPage: number;
 
   constructor(options: DragonflyOptions = {}) {
+    checkOptions(options);
     const swapPages = options.swapPages ?? 0;
     this.machine = new Machine({
       poolFrames: options.memoryPages ?? DEFAULT_MEMORY_PAGES,
@@ -91,7 +113,9 @@ export class DragonflySystem implements VmSystem {
       defects: options.defects ?? 'as-seeded',
       clusterRead: options.clusterRead ?? 'live',
     });
+    this.cpu = this.machine.cpus[0] as Cpu;
     this.vm.listener = coverageListener();
+    this.port = new DragonflyPort({ system: this, vm: this.vm, mine: (process) => this.mine(process) });
     this.vm.onKill = (process) => this.onKill?.(process);
     this.nextDiskPage = swapPages + DISK_GAP_PAGES;
     this.daemon = this.vm.kernel.startThread('pagedaemon', (thread) => pageDaemon(this.vm, thread));
@@ -104,98 +128,145 @@ export class DragonflySystem implements VmSystem {
     return this.vm.kernel.call((process as DragonflyProcess).thread, task);
   }
 
+  /** The process as this system knows it. Throws for one that has exited, and for what is no process of this machine. */
+  private mine(process: VmProcess): DragonflyProcess {
+    if (!(process instanceof DragonflyProcess) || process.vm !== this.vm) {
+      throw new TypeError('process must be a process of this machine');
+    }
+    if (!process.alive) throw new RangeError(`process ${process.id} ('${process.name}') has exited`);
+    return process;
+  }
+
+  private checkHandle(backing: Exclude<MapRequest['backing'], { kind: 'anon' }>): void {
+    const handle = backing.kind === 'file' ? backing.file : backing.device;
+    const kind = backing.kind === 'file' ? VnodeHandle : DeviceHandle;
+    if (handle instanceof kind && this.handles.has(handle)) return;
+    throw new TypeError(`backing.${backing.kind} must be a ${backing.kind} of this machine`);
+  }
+
+  /** A memory call on a range of bytes. */
+  private rangeCall(
+    process: VmProcess,
+    address: number,
+    length: number,
+    task: (p: DragonflyProcess) => Task<CallResult>,
+  ): CallResult {
+    const p = this.mine(process);
+    checkRange(address, length);
+    return this.call(p, task(p));
+  }
+
   createFile(name: string, store: BackingStore): VmFile {
+    checkName(name);
+    checkStore(store);
     const file = new VnodeHandle(this.vm, name, store, this.nextDiskPage);
     this.nextDiskPage += pagesFor(store.size()) + DISK_GAP_PAGES;
+    this.handles.add(file);
     return file;
   }
 
   createDevice(name: string, pages: number, fill?: (page: number, bytes: Uint8Array) => void): VmDevice {
+    checkDevice(name, pages, fill);
     const { memory } = this.machine;
     const device = new DeviceHandle(name, pages, memory.takeDeviceFrames(pages));
     for (let page = 0; page < pages; page++) {
       const bytes = memory.frameBytes(device.firstFrame + page);
       if (bytes !== null) fill?.(page, bytes);
     }
+    this.handles.add(device);
     return device;
   }
 
   spawn(name: string): DragonflyProcess {
+    checkName(name);
     const process = new DragonflyProcess(this.vm, this.nextProcessId++, name);
     this.vm.processes.push(process);
     return process;
   }
 
   fork(parent: VmProcess, name: string): DragonflyProcess | Errno {
-    const from = parent as DragonflyProcess;
+    const from = this.mine(parent);
     const child = this.spawn(name);
     this.vm.counters.v_forks++;
     child.dataStart = from.dataStart;
     child.dataEnd = from.dataEnd;
-    this.call(parent, forkMap(this.vm, from.thread, from.map, child.map));
-    return child;
+    child.map.stackLimit = from.map.stackLimit;
+    if (this.call(parent, forkMap(this.vm, from.thread, from.map, child.map))) return child;
+    this.exit(child);
+    return 'ENOMEM';
   }
 
   exit(process: VmProcess): void {
-    const p = process as DragonflyProcess;
-    if (!p.alive) return;
+    if (process instanceof DragonflyProcess && process.vm === this.vm && !process.alive) return;
+    const p = this.mine(process);
     this.call(p, exitProcess(this.vm, p, p.thread));
   }
 
   map(process: VmProcess, request: MapRequest): CallResult {
-    return this.call(process, sysMmap(this.vm, process as DragonflyProcess, request));
+    const p = this.mine(process);
+    checkMapRequest(request);
+    const { backing } = request;
+    if (backing.kind !== 'anon') this.checkHandle(backing);
+    return this.call(p, sysMmap(this.vm, p, request));
   }
 
   unmap(process: VmProcess, address: number, length: number): CallResult {
-    return this.call(process, sysMunmap(this.vm, process as DragonflyProcess, address, length));
+    return this.rangeCall(process, address, length, (p) => sysMunmap(this.vm, p, address, length));
   }
 
   protect(process: VmProcess, address: number, length: number, protection: Prot): CallResult {
-    return this.call(process, sysMprotect(this.vm, process as DragonflyProcess, address, length, protection));
+    checkWhole('protection', protection);
+    return this.rangeCall(process, address, length, (p) => sysMprotect(this.vm, p, address, length, protection));
   }
 
   advise(process: VmProcess, address: number, length: number, advice: Advice): CallResult {
-    return this.call(process, sysMadvise(this.vm, process as DragonflyProcess, address, length, advice));
+    checkWord('advice', advice, ADVICE_WORDS);
+    return this.rangeCall(process, address, length, (p) => sysMadvise(this.vm, p, address, length, advice));
   }
 
   inherit(process: VmProcess, address: number, length: number, how: Inheritance): CallResult {
-    return this.call(process, sysMinherit(this.vm, process as DragonflyProcess, address, length, how));
+    checkWord('how', how, INHERITANCE_WORDS);
+    return this.rangeCall(process, address, length, (p) => sysMinherit(this.vm, p, address, length, how));
   }
 
   wire(process: VmProcess, address: number, length: number): CallResult {
-    return this.call(process, sysMlock(this.vm, process as DragonflyProcess, address, length));
+    return this.rangeCall(process, address, length, (p) => sysMlock(this.vm, p, address, length));
   }
 
   unwire(process: VmProcess, address: number, length: number): CallResult {
-    return this.call(process, sysMunlock(this.vm, process as DragonflyProcess, address, length));
+    return this.rangeCall(process, address, length, (p) => sysMunlock(this.vm, p, address, length));
   }
 
   sync(process: VmProcess, address: number, length: number): CallResult {
-    return this.call(process, sysMsync(this.vm, process as DragonflyProcess, address, length));
+    return this.rangeCall(process, address, length, (p) => sysMsync(this.vm, p, address, length));
   }
 
   brk(process: VmProcess, address: number): CallResult {
-    return this.call(process, sysBrk(this.vm, process as DragonflyProcess, address));
+    return this.rangeCall(process, address, 0, (p) => sysBrk(this.vm, p, address));
   }
 
   get tlb(): Tlb {
-    return (this.machine.cpus[0] as { tlb: Tlb }).tlb;
+    return this.cpu.tlb;
   }
 
   addressSpaceNumber(process: VmProcess): number {
-    return this.machine.tables.asnOf((process as DragonflyProcess).map.pmap);
+    return this.machine.tables.asnOf(this.mine(process).map.pmap);
   }
 
   translate(process: VmProcess, vpn: number, access: Access): number {
-    return (this.machine.cpus[0] as Machine['cpus'][number]).translate(
-      (process as DragonflyProcess).map.pmap,
-      vpn,
-      access,
-    );
+    const p = process as DragonflyProcess | null | undefined;
+    // The way of every access. What is wrong with one that does not come through here is found out below.
+    const page = typeof vpn === 'number' && vpn < PAGE_NUMBERS && Math.floor(vpn) === vpn && vpn >= 0;
+    const kind = access === ACCESS_READ || access === ACCESS_WRITE || access === ACCESS_EXECUTE;
+    if (page && kind && p?.vm === this.vm && p.alive) return this.cpu.translate(p.map.pmap, vpn, access);
+    this.mine(process);
+    checkAccess(vpn, access);
+    return NO_FRAME;
   }
 
   fault(process: VmProcess, vpn: number, access: Access): number {
-    const p = process as DragonflyProcess;
+    const p = this.mine(process);
+    checkAccess(vpn, access);
     const f = beginFault(this.vm);
     const store = access === ACCESS_WRITE;
     f.thread = p.thread;
@@ -217,28 +288,32 @@ export class DragonflySystem implements VmSystem {
   }
 
   frameBytes(frame: number): Uint8Array | null {
+    checkWhole('frame', frame, this.machine.memory.frames - 1);
     return this.machine.memory.frameBytes(frame);
   }
 
   pageout(pages: number): void {
+    checkWhole('pages', pages);
     this.vm.kernel.call(this.daemon, pageoutPages(this.vm, this.daemon, pages));
   }
 
   translations(process: VmProcess): TranslationInfo[] {
-    return describeTranslations(this.vm, (process as DragonflyProcess).map);
+    return describeTranslations(this.vm, this.mine(process).map);
   }
 
   entries(process: VmProcess): EntryInfo[] {
-    return describeEntries((process as DragonflyProcess).map);
+    return describeEntries(this.mine(process).map);
   }
 
   backing(process: VmProcess, address: number): BackingLayer[] | null {
-    const entry = (process as DragonflyProcess).map.lookup(Math.floor(address / PAGE_SIZE));
+    checkWhole('address', address);
+    const entry = this.mine(process).map.lookup(Math.floor(address / PAGE_SIZE));
     return entry === null ? null : describeChain(this.vm, entry.object);
   }
 
   chainLength(process: VmProcess, address: number): number {
-    const entry = (process as DragonflyProcess).map.lookup(Math.floor(address / PAGE_SIZE));
+    checkWhole('address', address);
+    const entry = this.mine(process).map.lookup(Math.floor(address / PAGE_SIZE));
     return entry === null ? 0 : chainLength(entry.object);
   }
 

@@ -54,11 +54,15 @@ export function* waitForMemory(vm: Vm, thread: Thread): Task<void> {
   if (sleepForMemory(vm, thread, 'vmwait')) yield;
 }
 
-/** vm_wait(0) of who goes round until memory comes. @throws KernelHang when the page daemon can free nothing more */
-export function* waitForMemoryOrHang(vm: Vm, thread: Thread): Task<void> {
+/**
+ * vm_wait(0) of who goes round until memory comes. False, mended only, when the page daemon can free nothing more.
+ * @throws KernelHang instead, as seeded: the kernel would go round for ever
+ */
+export function* waitForMemoryOrHang(vm: Vm, thread: Thread): Task<boolean> {
   const before = availablePages(vm);
   const deaths = vm.deaths;
   yield* waitForMemory(vm, thread);
-  if (availablePages(vm) > before || vm.deaths !== deaths || !countTarget(vm)) return;
+  if (availablePages(vm) > before || vm.deaths !== deaths || !countTarget(vm)) return true;
+  if (vm.mended) return false;
   throw new KernelHang('vmwait', `${thread.name} waits for memory that nobody can free`);
 }

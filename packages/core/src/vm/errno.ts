@@ -14,6 +14,7 @@ export type Errno =
   | 'ENOENT'
   | 'ENOMEM'
   | 'ENOSPC'
+  | 'ENOSYS'
   | 'EOPNOTSUPP'
   | 'EOVERFLOW'
   | 'EPERM';

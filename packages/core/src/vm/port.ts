@@ -23,7 +23,7 @@ export interface PortMapRequest extends MapRequest {
   readonly maximum: Prot;
   /** MAP_NOSYNC (freebsd, dragonfly). */
   readonly nosync: boolean;
-  /** MAP_STACK (freebsd, dragonfly): grows down from the end of the range. */
+  /** MAP_STACK (freebsd, dragonfly): grows down from the end of the range. csrg takes a fixed one for the stack region of exec, netbsd ignores it. */
   readonly stack: boolean;
   /** MAP_WIRED (netbsd): the pages are wired when the call returns. */
   readonly wired: boolean;
@@ -93,7 +93,11 @@ export interface VmPort {
   /** What the trap makes of a code other than success. */
   signalOf(code: number, access: Access, process?: VmProcess, vpn?: number): TrapSignal;
 
-  /** The file has been given this length (vnode_pager_setsize, uvm_vnp_setsize): pages past the end go, whoever maps them. */
+  /**
+   * The file gets this length (vnode_pager_setsize, uvm_vnp_setsize): pages past the end go, whoever maps them, and what lies behind the end within
+   * a page is zero from now on, also when the file grows. Say it *before* the store is cut and *after* it has grown: in between the nearer end
+   * holds, so that nothing past it is read or written. It waits for transfers of these pages.
+   */
   fileResized(thread: Thread, file: VmFile, bytes: number): Task<void>;
   /** Writes every dirty page of the file to its store (VOP_FSYNC without the store's own sync). Answers 0 or an errno. */
   flushFile(thread: Thread, file: VmFile): Task<CallResult>;

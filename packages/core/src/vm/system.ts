@@ -15,6 +15,7 @@ import type { BackingStore } from '../machine/store.js';
 import type { Tlb } from '../machine/tlb.js';
 import type { Access } from '../machine/units.js';
 import type { CallResult } from './errno.js';
+import type { VmPort } from './port.js';
 import type { Prot } from './prot.js';
 
 export type SystemName = 'csrg' | 'freebsd' | 'dragonfly' | 'netbsd';
@@ -116,6 +117,8 @@ export interface VmSystem {
   readonly name: SystemName;
   /** The machine that the kernel runs on: its clock, disk and CPUs. */
   readonly machine: Machine;
+  /** The kernel as the processes of `core/src/process` use it: its calls and faults as tasks. */
+  readonly port: VmPort;
 
   /** A file known under `name`, backed by `store`. Nothing of it is in memory yet. */
   createFile(name: string, store: BackingStore): VmFile;
