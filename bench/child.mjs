@@ -19,7 +19,7 @@ const quick = Number(scale) > 1;
 const pages = Math.max(1, Math.round((line.pages ?? 1) / Number(scale)));
 const { sides } = await import(`./${line.group}.mjs`);
 
-const all = sides(line, system, pages, quick);
+const all = await sides(line, system, pages, quick);
 const host = program === '' ? null : new Host(program);
 const wanted = { ours: all.ours };
 for (const yardstick of line.beside) {

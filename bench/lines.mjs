@@ -90,6 +90,59 @@ export const LINES = [
     beside: [{ name: 'load', what: 'an untranslated load from each of these pages' }],
   },
   {
+    name: 'process-load',
+    what: 'load32 of a process, at random from 64 pages',
+    group: 'process',
+    beside: [
+      { name: 'array', what: 'the same loads from one array' },
+      { name: 'Map', what: 'the same through a Map from page number to page', most: 1 },
+      { name: 'lru-cache', what: 'the same through lru-cache', most: 1 },
+    ],
+  },
+  {
+    name: 'process-store',
+    what: 'store32 of a process, at random to 64 pages',
+    group: 'process',
+    beside: [
+      { name: 'array', what: 'the same stores to one array' },
+      { name: 'Map', what: 'the same through a Map from page number to page', most: 1 },
+      { name: 'lru-cache', what: 'the same through lru-cache', most: 1 },
+    ],
+  },
+  {
+    name: 'process-miss',
+    what: 'load32 of a page that the buffer has lost: a walk of four levels',
+    group: 'process',
+    beside: [{ name: 'array', what: 'a load from each of as many pages of one array' }],
+  },
+  {
+    name: 'process-map',
+    what: 'mmap and munmap of one page, by a process',
+    group: 'process',
+    pages: 5000,
+    beside: [{ name: 'host', what: 'the same on the host', host: 'map-unmap', faults: 0, most: 2 }],
+  },
+  {
+    name: 'process-fork',
+    what: 'fork of a process of 64 MiB, all of it resident and written',
+    group: 'process',
+    // One millisecond.
+    most: 1e6,
+    beside: [{ name: 'copy', what: 'a copy of 64 MiB', most: 0.5 }],
+  },
+  {
+    name: 'emulate-sieve',
+    what: 'an instruction of the example CPU whose memory is a process: primes below 200,000',
+    group: 'process',
+    beside: [{ name: 'bare buffer', what: 'the same CPU on a bare buffer', most: 3 }],
+  },
+  {
+    name: 'emulate-scatter',
+    what: 'the same: words at random in 400 kB',
+    group: 'process',
+    beside: [{ name: 'bare buffer', what: 'the same CPU on a bare buffer', most: 3 }],
+  },
+  {
     name: 'replay-sort',
     what: 'replay of traces/sort.vmt, a reference',
     group: 'replay',

@@ -1,3 +1,4 @@
+/** The example CPU over all four systems: the same answers as on a bare buffer, through page-out, faults and forks. */
 import { SYSTEM_NAMES } from '@faultline/core';
 import { describe, expect, it } from 'vitest';
 import { AssemblyError, assemble } from './assembler.js';
@@ -35,7 +36,7 @@ describe.each(SYSTEM_NAMES)('the emulator over %s', (system) => {
 
   it('pages to swap when memory is small', () => {
     const guest = new GuestSystem(system, 64 * 4096);
-    const words = 100_000;
+    const words = 60_000;
     const cpu = guest.load('scatter', assemble(SCATTER, TEXT));
     guest.machine.processes.at(-1)?.mmap(0x100000, words * 4, 3, 0x1012);
     cpu.registers.set([0, words, 0x100000, 1]);

@@ -2,7 +2,8 @@
  * The examples in the documentation, compiled and run.
  *
  * An example is a fenced block marked `ts` in a Markdown file or in a doc comment of the sources. It imports the packages as
- * a user would. A block marked `ts no-run` is compiled only, and `ts sketch` is left alone. An example that throws has failed.
+ * a user would. A block marked `ts no-run` is compiled only, and `ts sketch` is left alone. An example that throws has failed, and so has one that does
+ * not print what the comment behind a `console.log` says.
  */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
@@ -47,6 +48,20 @@ function collect() {
   );
 }
 
+/** What an example says that it prints: the comment behind a `console.log`. */
+const PROMISE = /^\s*console\.log\(.*\);? \/\/ (.+)$/gm;
+
+/** The first line that an example promises, in their order, and does not print; null when it keeps its word. */
+export function missingLine(code, stdout) {
+  const lines = stdout.split('\n');
+  for (const [, promised] of code.matchAll(PROMISE)) {
+    const at = lines.indexOf(promised);
+    if (at < 0) return promised;
+    lines.splice(0, at + 1);
+  }
+  return null;
+}
+
 export async function checkExamples() {
   const examples = collect();
   if (examples.length === 0) return { passed: 0, failed: 0, note: 'none in the documentation yet' };
@@ -70,9 +85,11 @@ export async function checkExamples() {
   const compiled = await tool('typescript', ['-p', HOME, '--pretty', 'false'], {}, 'tsc');
   if (compiled.code !== 0) return { passed: 0, failed: examples.length, output: compiled.output };
   const complaints = [];
-  for (const { name, from } of examples.filter(({ runs }) => runs)) {
-    const { code, output } = await node(path.join(HOME, 'js', `${name}.js`), [], { cwd: HOME });
+  for (const { name, from, code: source } of examples.filter(({ runs }) => runs)) {
+    const { code, output, stdout } = await node(path.join(HOME, 'js', `${name}.js`), [], { cwd: HOME });
+    const missing = code === 0 ? missingLine(source, stdout) : null;
     if (code !== 0) complaints.push(`${from}\n${output}`);
+    else if (missing !== null) complaints.push(`${from}: says that it prints '${missing}', and printed\n${stdout}`);
   }
   return { passed: examples.length - complaints.length, failed: complaints.length, output: complaints.join('\n') };
 }

@@ -8,6 +8,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { countCases, countTests } from './counts.mjs';
+import { checkEmptyProject } from './empty-project.mjs';
 import { checkExamples } from './examples.mjs';
 import { checkPackages, checkTarballs } from './packages.mjs';
 import { node, ROOT, tool } from './run.mjs';
@@ -97,6 +98,7 @@ const STAGES = [
   { name: 'examples', run: checkExamples, built: true },
   { name: 'publint', run: checkPackages, built: true },
   { name: 'tarballs', run: checkTarballs, built: true },
+  { name: 'empty-project', run: checkEmptyProject, built: true },
 ];
 
 /** The stages that were asked for, with those that they need. */

@@ -28,12 +28,12 @@ import {
   patternPage,
 } from '@faultline/core';
 import type { Content } from './content.js';
-import type { ModelProcess, Outcome, Trouble, WireLimits } from './model.js';
-import { Mismatch, Model, modelDevice, modelFile } from './model.js';
+import type { Model, ModelProcess, Outcome, Trouble, WireLimits } from './model.js';
+import { Mismatch, modelDevice, modelFile } from './model.js';
 import type { Operation, Program } from './program.js';
 import { DEVICE_PAGES, FILE_BYTES, PROCESSES_MAX, show } from './program.js';
-import type { Rules } from './rules.js';
-import { avoided, RULES } from './rules.js';
+import type { Rules, Transfer } from './rules.js';
+import { avoided, modelOf, RULES } from './rules.js';
 
 export type Defects = 'mended' | 'as-seeded';
 
@@ -47,6 +47,8 @@ export interface Options {
 
 /** What goes wrong on purpose. Refusals for want of memory and for broken disks are then allowed; wrong bytes never are. */
 export interface TroubleMaker {
+  /** What it makes fail, if it is a disk. */
+  readonly breaks?: readonly Transfer[];
   /** Puts something between the kernel and a store: that of a file, or `swap`. */
   wrap?(name: string, store: BackingStore): BackingStore;
   /** Called before the first operation. */
@@ -79,10 +81,12 @@ export class Differential {
   private readonly files: VmFile[];
   private readonly device: VmDevice;
   private readonly fileNumber = new Map<Content, { readonly file: VmFile; readonly page: number }>();
-  /** Memory may run out. */
-  private scarce: boolean;
+  /** Memory may run out, by the sizes of machine and swap. */
+  private small: boolean;
   /** Anything may be refused. */
   private troubled: boolean;
+  /** Data may be lost for good. */
+  private readonly lossy: boolean;
   /** The stores beneath whatever the trouble maker has put in between. */
   private readonly stores = new Map<VmFile, BackingStore>();
   private born = 0;
@@ -96,9 +100,12 @@ export class Differential {
     const swapStore = this.wrapped('swap', new MemoryStore());
     this.system = bootSystem(system, { memoryPages, swapPages, swapStore, devicePages: DEVICE_PAGES, defects });
     this.rules = RULES[system] as Rules;
-    this.model = new Model(this.rules, defects === 'as-seeded');
+    this.model = modelOf(this.rules, defects === 'as-seeded');
     this.troubled = options.trouble !== undefined;
-    this.scarce = this.troubled || swapPages < memoryPages;
+    this.model.troubled = this.troubled;
+    const asSeeded = defects === 'as-seeded';
+    this.lossy = options.trouble?.breaks?.some((transfer) => this.rules.losesData(asSeeded, transfer)) ?? false;
+    this.small = this.troubled || swapPages < memoryPages;
     this.files = FILE_BYTES.map((bytes, i) => this.createFile(`file${i}`, bytes));
     this.device = this.system.createDevice('device', DEVICE_PAGES, (page, bytes) => bytes.set(patternPage(page + 7)));
     options.trouble?.begin?.(this.system);
@@ -106,6 +113,11 @@ export class Differential {
       this.device,
       modelDevice(DEVICE_PAGES, (page) => patternPage(page + 7)),
     );
+  }
+
+  /** Memory may run out. */
+  private get scarce(): boolean {
+    return this.small || (this.rules.losesMemory?.(this.system, this.options.defects === 'as-seeded') ?? false);
   }
 
   private wrapped(name: string, store: BackingStore): BackingStore {
@@ -116,7 +128,7 @@ export class Differential {
     const store = new PatternStore(bytes);
     const file = this.system.createFile(name, this.wrapped(name, store));
     this.stores.set(file, store);
-    const twin = modelFile(bytes, patternPage);
+    const twin = modelFile(bytes, patternPage, this.rules.mappedBytes?.(bytes));
     this.model.files.set(file, twin);
     twin.pages.forEach((content, page) => {
       this.fileNumber.set(content, { file, page });
@@ -175,8 +187,13 @@ export class Differential {
         this.model.brk(twin.model, operation.address, this.system.brk(twin.real, operation.address));
         return true;
       default:
-        this.call(twin, operation);
-        return true;
+        try {
+          this.call(twin, operation);
+          return true;
+        } catch (error) {
+          if (operation.op === 'wire' && this.options.defects === 'as-seeded' && this.waitsForEver(error)) return false;
+          throw error;
+        }
     }
   }
 
@@ -187,7 +204,11 @@ export class Differential {
     return twin;
   }
 
-  /** A fork can want memory that nobody can give: as seeded the kernel then waits for ever, and the program ends there. */
+  /** A call can want memory that nobody can give: as seeded the kernel then waits for ever, and the program ends there. */
+  private waitsForEver(error: unknown): boolean {
+    return this.scarce && error instanceof KernelHang && this.rules.waitsForEver.test(error.wmesg);
+  }
+
   private fork(parent: Twin): boolean {
     if (this.twins.length >= PROCESSES_MAX) return true;
     const name = `p${this.born++}`;
@@ -198,7 +219,7 @@ export class Differential {
       this.twins = [...this.twins, { real, model: this.model.fork(parent.model, name) }];
       return true;
     } catch (error) {
-      if (this.scarce && error instanceof KernelHang && error.wmesg === 'vmwait') return false;
+      if (this.waitsForEver(error)) return false;
       throw error;
     }
   }
@@ -273,7 +294,7 @@ export class Differential {
   protected judge(twin: Twin, vpn: number, access: Access, got: number | Answer, offset: number, value: number): void {
     const expected = this.model.outcomes(twin.model, vpn, access);
     if (typeof got === 'string') {
-      const excused = got === 'shortage' ? this.scarce : got === 'failure' && this.troubled;
+      const excused = got === 'shortage' ? this.scarce : got === 'failure' && (this.troubled || this.lossy);
       if (!excused && !expected.includes(got as Outcome)) {
         throw new Mismatch(`${twin.real.name}: page ${vpn}: ${got}, not ${expected.join(' or ')}`);
       }
@@ -286,11 +307,32 @@ export class Differential {
     try {
       this.model.see(twin.model, vpn, seen);
     } catch (error) {
-      throw error instanceof Mismatch ? new Mismatch(`${twin.real.name}: page ${vpn}: ${error.message}`) : error;
+      if (!(error instanceof Mismatch)) throw error;
+      const content = twin.model.places.get(vpn)?.content ?? null;
+      if (content === null || !this.hasReverted(content, seen)) {
+        throw new Mismatch(`${twin.real.name}: page ${vpn}: ${error.message}`);
+      }
     }
     if (access !== ACCESS_WRITE) return;
     this.model.store(twin.model, vpn, seen, offset, value);
     bytes[offset] = value;
+  }
+
+  /** Whether a page of a file is what its store has, because what was stored to it could not be written and is lost. */
+  private hasReverted(content: Content, seen: Buffer): boolean {
+    let shown: Content | null = content;
+    while (shown !== null && shown.own === null) shown = shown.base;
+    const where = shown === null ? undefined : this.fileNumber.get(shown);
+    if (!this.lossy || shown === null || where === undefined) return false;
+    if (!this.storedPage(where).equals(seen)) return false;
+    shown.own = Buffer.from(seen);
+    return true;
+  }
+
+  private storedPage({ file, page }: { readonly file: VmFile; readonly page: number }): Buffer {
+    const stored = Buffer.alloc(PAGE_SIZE);
+    this.stores.get(file)?.read(page * PAGE_SIZE, [stored]);
+    return stored;
   }
 
   /** The frame that the access reached, or why it did not. */
@@ -339,12 +381,12 @@ export class Differential {
 
   /** What msync has written must be in the stores. */
   private compareStores(contents: readonly Content[]): void {
+    if (this.lossy) return;
     for (const content of contents) {
       const where = this.fileNumber.get(content);
       if (where === undefined) continue;
       const { file, page } = where;
-      const stored = Buffer.alloc(PAGE_SIZE);
-      this.stores.get(file)?.read(page * PAGE_SIZE, [stored]);
+      const stored = this.storedPage(where);
       const own = content.own as Buffer;
       if (stored.compare(own, 0, content.end, 0, content.end) !== 0) {
         throw new Mismatch(`after msync, page ${page} of ${file.name} is not in its store`);
@@ -357,7 +399,8 @@ export class Differential {
     this.checkState();
     this.options.trouble?.end(this.system);
     this.troubled = false;
-    this.scarce = this.program.swapPages < this.program.memoryPages;
+    this.model.troubled = false;
+    this.small = this.program.swapPages < this.program.memoryPages;
     for (const twin of this.twins) {
       for (const vpn of [...twin.model.places.keys()].sort((a, b) => a - b)) this.access(twin, vpn, ACCESS_READ, 0, 0);
     }

@@ -182,7 +182,10 @@ const OPERATIONS: Readonly<Record<string, readonly Operation[]>> = {
   'a device': [device(0, 0), write(0, 0, 4, 9), fork(0), read(1, 0, 4), range('wire', 1, 0, 4), exit(1), read(0, 0, 4)],
 };
 
-/** By name. */
-export const FAILURE_PROGRAMS: readonly { readonly name: string; readonly program: Program }[] = Object.entries(
-  OPERATIONS,
-).map(([name, operations]) => ({ name, program: { memoryPages: 96, swapPages: 512, operations } }));
+/** By name, on a machine of so many frames. */
+export function failurePrograms(memoryPages: number): readonly { readonly name: string; readonly program: Program }[] {
+  return Object.entries(OPERATIONS).map(([name, operations]) => ({
+    name,
+    program: { memoryPages, swapPages: 512, operations },
+  }));
+}

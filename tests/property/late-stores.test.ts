@@ -5,15 +5,29 @@
  * An access awaits its fault. A call that meets I/O says so (a WouldBlockError), is finished in the background, and is made again once the
  * machine is idle. The bytes, the invariants, the files and what is left at the end must be as with stores that answer at once.
  */
-import type { Access, BackingStore, FreebsdSystem, IoResult, VmProcess } from '@faultline/core';
+import type {
+  Access,
+  BackingStore,
+  FreebsdSystem,
+  IoResult,
+  NetbsdSystem,
+  SystemName,
+  VmProcess,
+} from '@faultline/core';
 import { EIO, FAULTS_PER_ACCESS_MAX, PAGE_SIZE, WouldBlockError } from '@faultline/core';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AccessOperation, TroubleMaker } from './differential.js';
 import { ACCESSES, Differential, pagesOfAccess } from './differential.js';
-import { FAILURE_PROGRAMS } from './failure-programs.js';
+import { failurePrograms } from './failure-programs.js';
 import type { Operation, Program } from './program.js';
 import { programs } from './program.js';
+import type { Transfer } from './rules.js';
+import { RULES } from './rules.js';
+
+/** The systems that have an asynchronous fault. */
+type LateSystem = FreebsdSystem | NetbsdSystem;
+const LATE: readonly SystemName[] = ['freebsd', 'netbsd'];
 
 /** Answers later, until it is told to answer at once; every `failing`th call answers EIO. */
 class LateStore implements BackingStore {
@@ -69,8 +83,12 @@ function nextTurn(): Promise<void> {
 
 class LateTrouble implements TroubleMaker {
   readonly stores: LateStore[] = [];
+  readonly breaks: readonly Transfer[];
 
-  constructor(private readonly failing = Number.POSITIVE_INFINITY) {}
+  constructor(private readonly failing = Number.POSITIVE_INFINITY) {
+    const sound = failing === Number.POSITIVE_INFINITY;
+    this.breaks = sound ? [] : ['file read', 'file write', 'swap read', 'swap write'];
+  }
 
   wrap(_name: string, store: BackingStore): BackingStore {
     const late = new LateStore(store, this.failing);
@@ -83,7 +101,7 @@ class LateTrouble implements TroubleMaker {
   }
 
   /** Waits until all I/O has been answered, and lets the page daemon go on after each; in the end nobody works any more. */
-  async settle(system: FreebsdSystem): Promise<void> {
+  async settle(system: LateSystem): Promise<void> {
     do {
       await nextTurn();
       await system.vm.kernel.whenIdle();
@@ -102,8 +120,8 @@ class LateRun extends Differential {
     return this.options.trouble as LateTrouble;
   }
 
-  private get freebsd(): FreebsdSystem {
-    return this.system as FreebsdSystem;
+  private get late(): LateSystem {
+    return this.system as LateSystem;
   }
 
   async runLate(): Promise<void> {
@@ -115,7 +133,7 @@ class LateRun extends Differential {
         throw this.at(`operation ${i}`, error);
       }
     }
-    await this.trouble.settle(this.freebsd);
+    await this.trouble.settle(this.late);
     try {
       this.finish();
     } catch (error) {
@@ -131,7 +149,7 @@ class LateRun extends Differential {
         return;
       } catch (error) {
         if (!(error instanceof WouldBlockError)) throw error;
-        await this.trouble.settle(this.freebsd);
+        await this.trouble.settle(this.late);
       }
     }
     if (operation.op !== 'pageout' && operation.op !== 'sync') throw new Error('the call would block for ever');
@@ -148,7 +166,7 @@ class LateRun extends Differential {
   }
 
   private async touchLate(process: VmProcess, vpn: number, access: Access) {
-    const system = this.freebsd;
+    const system = this.late;
     for (let faults = 0; faults <= FAULTS_PER_ACCESS_MAX; faults++) {
       const frame = system.translate(process, vpn, access);
       if (frame >= 0) return frame;
@@ -169,23 +187,25 @@ function withoutWiring(program: Program): Program {
   return { ...program, operations: program.operations.filter(plain) };
 }
 
-async function runLate(program: Program, trouble: LateTrouble): Promise<void> {
-  const options = { system: 'freebsd', defects: 'mended', checkEvery: 1, trouble } as const;
+async function runLate(system: SystemName, program: Program, trouble: LateTrouble): Promise<void> {
+  const options = { system, defects: 'mended', checkEvery: 1, trouble } as const;
   await new LateRun(options, withoutWiring(program)).runLate();
 }
 
-describe('late stores', () => {
-  it.each(FAILURE_PROGRAMS)('$name', async ({ program }) => {
-    await runLate(program, new LateTrouble());
-    for (const failing of [1, 2, 3, 5]) await runLate(program, new LateTrouble(failing));
+describe.each(LATE)('late stores: %s', (system) => {
+  const memoryPages = RULES[system]?.smallMachine as number;
+
+  it.each(failurePrograms(memoryPages))('$name', async ({ program }) => {
+    await runLate(system, program, new LateTrouble());
+    for (const failing of [1, 2, 3, 5]) await runLate(system, program, new LateTrouble(failing));
   });
 
   it('random programs under memory pressure', async () => {
     let calls = 0;
     for (const program of fc.sample(programs(120, 4096), { seed: 1913, numRuns: 60 })) {
       const trouble = new LateTrouble();
-      await runLate({ ...program, memoryPages: 96 }, trouble);
-      await runLate({ ...program, memoryPages: 96 }, new LateTrouble(4));
+      await runLate(system, { ...program, memoryPages }, trouble);
+      await runLate(system, { ...program, memoryPages }, new LateTrouble(4));
       calls += trouble.calls;
     }
     expect(calls).toBeGreaterThan(500);

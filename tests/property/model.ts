@@ -55,21 +55,22 @@ export interface Bytes {
 }
 
 /** What an access may come to. */
-export type Outcome = 'ok' | 'missing' | 'protection';
+/** `beyond`: behind the end of a file, where a system tells that from a protection. */
+export type Outcome = 'ok' | 'missing' | 'protection' | 'beyond' | 'failure';
 /** What else it may come to where there is trouble: too little memory, a broken disk. */
-export type Trouble = 'shortage' | 'failure';
+export type Trouble = 'shortage';
 
-const MIN_PAGE = 1;
-const MAX_PAGE = 0x7ffffffff000 / PAGE_SIZE;
+export const MIN_PAGE = 1;
+export const MAX_PAGE = 0x7ffffffff000 / PAGE_SIZE;
 const MIN_ADDRESS = MIN_PAGE * PAGE_SIZE;
 const MAX_ADDRESS = MAX_PAGE * PAGE_SIZE;
 const PROT_ALL = 7;
 
-/** A regular file of `bytes` bytes, the contents of each page being `fill(page)`. */
-export function modelFile(bytes: number, fill: (page: number) => Uint8Array): ModelFile {
-  const pages = Array.from({ length: Math.ceil(bytes / PAGE_SIZE) }, (_, i) => {
+/** A regular file of `bytes` bytes, the contents of each page being `fill(page)`; what can be mapped of it ends at `mapped`. */
+export function modelFile(bytes: number, fill: (page: number) => Uint8Array, mapped = bytes): ModelFile {
+  const pages = Array.from({ length: Math.ceil(mapped / PAGE_SIZE) }, (_, i) => {
     const page = new Content(null, 'file', Buffer.from(fill(i)));
-    page.end = Math.min(PAGE_SIZE, bytes - i * PAGE_SIZE);
+    page.end = Math.min(PAGE_SIZE, Math.max(0, bytes - i * PAGE_SIZE));
     page.own?.fill(0, page.end);
     return page;
   });
@@ -80,17 +81,21 @@ export function modelDevice(pages: number, fill: (page: number) => Uint8Array): 
   return { pages: Array.from({ length: pages }, (_, i) => new Content(null, 'device', Buffer.from(fill(i)))) };
 }
 
-function insist(actual: CallResult, expected: CallResult, why: string): void {
+export function insist(actual: CallResult, expected: CallResult, why: string): void {
   if (actual !== expected) throw new Mismatch(`answered ${actual}, not ${expected}: ${why}`);
 }
 
 export class Model {
   readonly processes: ModelProcess[] = [];
   readonly files = new Map<object, ModelFile>();
+  /** Anything may be refused: a disk is broken. */
+  troubled = false;
+  /** What the data segment that brk makes allows. */
+  protected readonly dataProtection: Prot = PROT_ALL;
 
   constructor(
     readonly rules: Rules,
-    private readonly asSeeded: boolean,
+    protected readonly asSeeded: boolean,
   ) {}
 
   // ---- processes
@@ -114,7 +119,7 @@ export class Model {
   }
 
   /** A wired page is copied at once and stays as it is for the parent; another is shown to both until one of them writes. */
-  private copyPlace(child: ModelProcess, vpn: number, place: Place): void {
+  protected copyPlace(child: ModelProcess, vpn: number, place: Place): void {
     const { content } = place;
     if (content === null) {
       this.put(child, vpn, { ...place, wired: false, cow: true });
@@ -136,12 +141,12 @@ export class Model {
     this.processes.splice(this.processes.indexOf(process), 1);
   }
 
-  private put(process: ModelProcess, vpn: number, place: Place): void {
+  protected put(process: ModelProcess, vpn: number, place: Place): void {
     if (place.content !== null) place.content.holders++;
     process.places.set(vpn, place);
   }
 
-  private remove(process: ModelProcess, range: PageRange): void {
+  protected remove(process: ModelProcess, range: PageRange): void {
     for (const [vpn, place] of placesIn(process, range)) {
       if (place.content !== null) place.content.holders--;
       process.places.delete(vpn);
@@ -178,7 +183,7 @@ export class Model {
     return Math.ceil(address / PAGE_SIZE) || this.rules.mmapBase;
   }
 
-  private newPlace({ protection, sharing, backing }: MapRequest, page: number): Place {
+  protected newPlace({ protection, sharing, backing }: MapRequest, page: number): Place {
     const place: Place = {
       content: null,
       prot: protection & PROT_ALL,
@@ -318,7 +323,7 @@ export class Model {
     const data: MapRequest = {
       address: 0,
       length: 0,
-      protection: PROT_ALL,
+      protection: this.dataProtection,
       sharing: 'private',
       backing: { kind: 'anon' },
       fixed: true,
@@ -370,7 +375,7 @@ function loseWrite(place: Place, perhaps: boolean): void {
 }
 
 /** Pages of a byte range, or null when it wraps. */
-function pagesOf(address: number, length: number): PageRange | null {
+export function pagesOf(address: number, length: number): PageRange | null {
   if (address + length > Number.MAX_SAFE_INTEGER) return null;
   return { start: Math.floor(address / PAGE_SIZE), end: Math.ceil((address + length) / PAGE_SIZE) };
 }
@@ -397,7 +402,7 @@ export function placesIn(process: ModelProcess, { start, end }: PageRange): [num
   return found.sort(([a], [b]) => a - b);
 }
 
-function isWhole(process: ModelProcess, range: PageRange): boolean {
+export function isWhole(process: ModelProcess, range: PageRange): boolean {
   return placesIn(process, range).length === Math.max(0, range.end - range.start);
 }
 
@@ -411,7 +416,7 @@ function firstUnwirable(process: ModelProcess, range: PageRange): number {
 }
 
 /** The first gap of so many pages at or above the hint, or null. */
-function gap(process: ModelProcess, hint: number, pages: number): number | null {
+export function gap(process: ModelProcess, hint: number, pages: number): number | null {
   let start = Math.max(hint, MIN_PAGE);
   for (const [vpn] of placesIn(process, { start, end: MAX_PAGE })) {
     if (vpn >= start + pages) break;

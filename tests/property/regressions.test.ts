@@ -235,8 +235,67 @@ const LEFT_OPEN: readonly Found[] = [
   },
 ];
 
+const NETBSD: readonly Found[] = [
+  {
+    name: '26: who had given up a page saw what the other side of a fork wrote to it later',
+    operations: [
+      map(0, 14, 16, 'private', RWX),
+      read(0, 24, 6),
+      fork(0),
+      write(0, 22, 1, 47),
+      advise(0, 29, 1, 'free'),
+      write(1, 27, 3, 86),
+    ],
+  },
+  {
+    name: '14: a child that is to have its own copy saw what third parties wrote, and they lost the parent',
+    operations: [
+      map(0, 0, 8, 'shared', RW),
+      write(0, 0, 8, 1),
+      fork(0),
+      inherit(0, 0, 8, 'copy'),
+      fork(0),
+      write(1, 0, 4, 2),
+      write(0, 4, 4, 3),
+      read(1, 0, 8),
+      read(2, 0, 8),
+    ],
+  },
+  {
+    name: '14: a wired page is not replaced when the range is shared by one and copied by another',
+    operations: [
+      map(0, 0, 4, 'shared', RW),
+      write(0, 0, 4, 1),
+      range('wire', 0, 0, 4),
+      fork(0),
+      inherit(1, 0, 4, 'copy'),
+      fork(1),
+      write(1, 0, 4, 2),
+      write(2, 0, 2, 3),
+      read(0, 0, 4),
+      range('unwire', 0, 0, 4),
+    ],
+  },
+  {
+    name: '17: pages of a file that had lost their translations stayed wired after exit',
+    operations: [
+      file(0, 0, 8, 'shared'),
+      range('wire', 0, 0, 8),
+      protect(0, 0, 8, NONE),
+      range('unwire', 0, 0, 4),
+      exit(0),
+    ],
+  },
+];
+
 describe('freebsd', () => {
   it.each([...FREEBSD, ...LEFT_OPEN])('$name', ({ operations, memoryPages = 96, swapPages = 512 }) => {
     runProgram({ system: 'freebsd', defects: 'mended', checkEvery: 1 }, { memoryPages, swapPages, operations });
+  });
+});
+
+describe('netbsd', () => {
+  it.each([...NETBSD, ...FREEBSD, ...LEFT_OPEN])('$name', ({ operations, memoryPages = 96, swapPages = 512 }) => {
+    runProgram({ system: 'netbsd', defects: 'mended', checkEvery: 1 }, { memoryPages, swapPages, operations });
   });
 });

@@ -4,11 +4,15 @@
  * A system that can be started (in `SYSTEMS`) and has neither a row here nor a line in `WITHOUT_RULES` fails a test: its author reads its
  * memory calls, writes the row, and the random programs, scenarios and hostile calls run on it from then on.
  */
-import type { FreebsdSystem, SystemName, VmSystem } from '@faultline/core';
+import type { FreebsdSystem, NetbsdSystem, SystemName, VmSystem } from '@faultline/core';
 import { PAGE_SIZE, PROT_READ, PROT_WRITE, SYSTEMS } from '@faultline/core';
-import type { Model, ModelProcess, Outcome, Place, Trouble } from './model.js';
-import { placesIn } from './model.js';
+import type { ModelProcess, Outcome, Place, Trouble } from './model.js';
+import { Model, placesIn } from './model.js';
+import { NetbsdModel } from './model-netbsd.js';
 import type { Operation } from './program.js';
+
+/** What a broken disk can fail to do. */
+export type Transfer = 'file read' | 'file write' | 'swap read' | 'swap write';
 
 export interface Rules {
   /** What an access can come to, by the handler's code. `shortage`: dropped for want of memory. */
@@ -21,6 +25,23 @@ export interface Rules {
   wireLimit(memoryPages: number): number;
   /** The documented defect that this operation would meet on a kernel as seeded, or null. */
   seededDefect(operation: Operation, process: ModelProcess): string | null;
+  /** The model with this system's memory calls, if they are not those of `Model`. */
+  readonly model?: new (
+    rules: Rules,
+    asSeeded: boolean,
+  ) => Model;
+  /** Bytes of a file of so many that can be mapped; default: the same. */
+  mappedBytes?(bytes: number): number;
+  /** What a call that as seeded waits for memory for ever sleeps on. */
+  readonly waitsForEver: RegExp;
+  /** Frames of a machine that the programs of failure-programs.ts are too large for. */
+  readonly smallMachine: number;
+  /** Kinds of allocations that its tests can make fail. */
+  readonly allocations: readonly string[];
+  /** Whether data is lost for good when such a transfer fails, even if the disk is well again later. */
+  losesData(asSeeded: boolean, transfer: Transfer): boolean;
+  /** Whether pages stay taken that nobody uses any more. */
+  losesMemory?(system: VmSystem, asSeeded: boolean): boolean;
   /** What a machine without processes still holds that it should not, or null. */
   leak(system: VmSystem, asSeeded: boolean): string | null;
 }
@@ -78,6 +99,45 @@ function freebsdLeak(system: VmSystem, asSeeded: boolean): string | null {
   return counted === poolFrames || asSeeded ? null : `${poolFrames - counted} frames that are on no queue`;
 }
 
+// ---- netbsd ----------------------------------------------------------------------------------------------------------
+
+/** A file ends where its last block does, or its last fragment while it is short. */
+function netbsdFileBytes(bytes: number): number {
+  const unit = bytes < 12 * 16384 ? 2048 : 16384;
+  return Math.ceil(bytes / unit) * unit;
+}
+
+/**
+ * Of NetBSD's CAVEATS.md: a copy of what others share lets their stores through to it (14); and who has given up a page that was once forked
+ * may go on seeing it, as others change it (26).
+ */
+function netbsdDefect(operation: Operation, process: ModelProcess): string | null {
+  if (operation.op === 'advise' && operation.advice === 'free') {
+    return anyPlace(process, operation, ({ cow, content }) => cow && content?.kind === 'anon') ? '26' : null;
+  }
+  if (operation.op !== 'fork') return null;
+  const copied = ({ inherit, content }: Place): boolean =>
+    inherit === 'copy' && content !== null && content.kind === 'anon' && content.holders > 1;
+  return [...process.places.values()].some(copied) ? '14' : null;
+}
+
+/** Frames must be free or a file's, and on a queue; no anon, no swap slot (but bad ones), no reference may be left. */
+function netbsdLeak(system: VmSystem, asSeeded: boolean): string | null {
+  const { vm } = system as NetbsdSystem;
+  if (vm.liveAnons !== 0) return `${vm.liveAnons} anons`;
+  if (vm.swap.inUse !== vm.swap.bad) return `${vm.swap.inUse - vm.swap.bad} swap slots`;
+  for (const object of vm.objects) {
+    if (object === null) continue;
+    if (object.kind !== 'vnode') return `an object: ${object.lock.name}`;
+    if (object.refs !== 1) return `${object.refs - 1} references on ${object.lock.name}`;
+  }
+  // As seeded pages of files that lost their translations while wired stay so (17).
+  if (vm.wiredPages !== 0 && !asSeeded) return `${vm.wiredPages} wired pages`;
+  const counted = system.queues().reduce((sum, { pages }) => sum + pages, 0);
+  const { poolFrames } = vm.machine.memory;
+  return counted === poolFrames ? null : `${poolFrames - counted} frames that are on no queue`;
+}
+
 export const RULES: Readonly<Partial<Record<SystemName, Rules>>> = {
   freebsd: {
     codes: {
@@ -90,8 +150,39 @@ export const RULES: Readonly<Partial<Record<SystemName, Rules>>> = {
     mmapBase: 0x800000000 / PAGE_SIZE,
     wiredCopyOnWriteRefuses: true,
     wireLimit: (memoryPages) => Math.trunc(memoryPages / 3),
+    waitsForEver: /^vmwait$/,
+    smallMachine: 96,
+    allocations: ['frame', 'swap'],
+    losesData: () => false,
     seededDefect: freebsdDefect,
     leak: freebsdLeak,
+  },
+  netbsd: {
+    codes: {
+      '0': 'ok',
+      EFAULT: 'missing',
+      EACCES: 'protection',
+      EINVAL: 'beyond',
+      ENOMEM: 'shortage',
+      LOOP: 'shortage',
+      EIO: 'failure',
+      ENOSPC: 'failure',
+    },
+    model: NetbsdModel,
+    mmapBase: 0x40000000 / PAGE_SIZE,
+    wiredCopyOnWriteRefuses: false,
+    wireLimit: (memoryPages) => Math.trunc(memoryPages / 3),
+    mappedBytes: netbsdFileBytes,
+    // uvm_wait of a fault in a call, of amap_copy and amap_cow_now, of a read.
+    waitsForEver: /^(flt_|fltamapcopy|amapcopy|cownow|uvn_fp|uao_|udv_)/,
+    smallMachine: 44,
+    allocations: ['frame', 'anon', 'amap', 'swap'],
+    // What cannot be read from swap is given up for good; as seeded also what cannot be written (25).
+    losesData: (asSeeded, transfer) => transfer === 'swap read' || (asSeeded && transfer !== 'file read'),
+    // Exit drops the translations first, and unwiring goes by them: what was wired stays (17).
+    losesMemory: (system, asSeeded) => asSeeded && (system as NetbsdSystem).vm.wiredPages > 0,
+    seededDefect: netbsdDefect,
+    leak: netbsdLeak,
   },
 };
 
@@ -99,11 +190,15 @@ export const RULES: Readonly<Partial<Record<SystemName, Rules>>> = {
 export const WITHOUT_RULES: Readonly<Partial<Record<SystemName, string>>> = {
   csrg: 'new: its memory calls are still to be described',
   dragonfly: 'new: its memory calls are still to be described',
-  netbsd: 'new: its memory calls are still to be described',
 };
 
 /** The systems that random programs run on. */
 export const RULED = (Object.keys(SYSTEMS) as SystemName[]).filter((name) => RULES[name] !== undefined);
+
+/** The reference model of a system. */
+export function modelOf(rules: Rules, asSeeded: boolean): Model {
+  return new (rules.model ?? Model)(rules, asSeeded);
+}
 
 /** The operation is left out: as seeded the kernel would do something that its CAVEATS.md describes. */
 export function avoided(model: Model, operation: Operation, process: ModelProcess): boolean {

@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { countCases, countTests } from '../../scripts/lib/counts.mjs';
-import { examplesIn } from '../../scripts/lib/examples.mjs';
+import { examplesIn, missingLine } from '../../scripts/lib/examples.mjs';
 import { sameVersions } from '../../scripts/lib/setup.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -110,5 +110,15 @@ describe('examples in the documentation', () => {
 
   it('are left alone when they are sketches', () => {
     expect(examplesIn(`${fence}ts sketch\nwhat ever\n${fence}\n`)).toEqual([]);
+  });
+});
+
+describe('what an example promises to print', () => {
+  const code = 'console.log(a); // one\nif (b) console.log(b);\n  console.log(c); // two words\n';
+
+  it('is there, in order', () => {
+    expect(missingLine(code, 'one\nother\ntwo words\n')).toBeNull();
+    expect(missingLine(code, 'two words\none\n')).toBe('two words');
+    expect(missingLine(code, '1\n')).toBe('one');
   });
 });

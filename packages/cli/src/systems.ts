@@ -1,7 +1,7 @@
 /** The finished systems, as core lists them, and choosing among them by name. */
 import {
   dragonflyExtension,
-  explainFreebsd,
+  EXPLAINERS,
   nearest,
   netbsdCommands,
   SYSTEM_NAMES,
@@ -11,16 +11,18 @@ import {
 import type { Environment, SystemEntry } from './environment.js';
 import { UsageError } from './failure.js';
 
-/** What a system has besides its boot: its own commands, its explainer. */
-const EXTRAS: Readonly<Record<string, Omit<SystemEntry, 'boot'>>> = {
-  freebsd: { explain: explainFreebsd },
+/** The commands that only one system has. */
+const EXTENSIONS: Readonly<Record<string, Pick<SystemEntry, 'extension'>>> = {
   dragonfly: { extension: dragonflyExtension },
   netbsd: { extension: netbsdCommands },
 };
 
 /** Every finished system. */
 export const FINISHED: Readonly<Record<string, SystemEntry>> = Object.fromEntries(
-  Object.entries(SYSTEMS).map(([name, boot]): [string, SystemEntry] => [name, { boot, ...EXTRAS[name] }]),
+  Object.entries(SYSTEMS).map(([name, boot]): [string, SystemEntry] => {
+    const explain = EXPLAINERS[name as SystemName];
+    return [name, { boot, ...EXTENSIONS[name], ...(explain === undefined ? {} : { explain }) }];
+  }),
 );
 
 export interface Chosen extends SystemEntry {

@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 
+export { explainCsrg } from './csrg/explain.js';
 export * from './csrg/system.js';
 export { BRANCHES as DRAGONFLY_BRANCHES } from './dragonfly/branches.js';
 export * as dragonfly from './dragonfly/commands.js';
@@ -30,11 +31,13 @@ export * from './machine/pagetable.js';
 export * from './machine/store.js';
 export * from './machine/tlb.js';
 export * from './machine/units.js';
+export { explainNetbsd } from './netbsd/explain.js';
 export * from './netbsd/system.js';
 export * from './process/index.js';
 export * from './scenario/index.js';
 export * from './systems.js';
 export * from './vm/errno.js';
+export type { FaultExplainer } from './vm/explain.js';
 export * from './vm/port.js';
 export * from './vm/prot.js';
 export * from './vm/system.js';

@@ -1,8 +1,12 @@
 /** The systems by name, how each is started, and which are not finished. */
+import { explainCsrg } from './csrg/explain.js';
 import { bootCsrg } from './csrg/system.js';
 import { bootDragonfly } from './dragonfly/system.js';
+import { explainFreebsd } from './freebsd/explain.js';
 import { bootFreebsd } from './freebsd/system.js';
+import { explainNetbsd } from './netbsd/explain.js';
 import { bootNetbsd } from './netbsd/system.js';
+import type { FaultExplainer } from './vm/explain.js';
 import type { SystemName, SystemOptions, VmSystem } from './vm/system.js';
 
 export type SystemFactory = (options?: SystemOptions) => VmSystem;
@@ -13,6 +17,13 @@ export const SYSTEMS: Readonly<Partial<Record<SystemName, SystemFactory>>> = {
   freebsd: bootFreebsd,
   dragonfly: bootDragonfly,
   netbsd: bootNetbsd,
+};
+
+/** The systems whose faults can be explained: what a scenario calls its observer (`--explain`). */
+export const EXPLAINERS: Readonly<Partial<Record<SystemName, (system: VmSystem) => FaultExplainer>>> = {
+  csrg: explainCsrg,
+  freebsd: explainFreebsd,
+  netbsd: explainNetbsd,
 };
 
 /** Conformance cases with which a system does not agree yet: as long as one is listed, the system is not finished. */

@@ -37,8 +37,13 @@ import type { Vm } from './vm.js';
 /** The daemon's own thread: a scan whenever somebody wants memory. */
 export function* pageDaemon(vm: Vm, thread: Thread): Task<void> {
   for (;;) {
-    vm.kernel.sleep(thread, vm.daemonChannel, 'pagedaemon');
-    yield;
+    // The sleep is noted outside of this body: a body that a snapshot has begun afresh takes it over.
+    if (!vm.daemonSlept) {
+      vm.daemonSlept = true;
+      vm.kernel.sleep(thread, vm.daemonChannel, 'pagedaemon');
+      yield;
+    }
+    vm.daemonSlept = false;
     yield* scanAndSync(vm, thread);
     vm.kernel.wakeup(vm.freeCountChannel);
   }

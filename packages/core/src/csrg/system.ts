@@ -6,7 +6,6 @@
 import type { Task, Thread } from '../kernel/thread.js';
 import type { Cpu } from '../machine/cpu.js';
 import { Machine } from '../machine/machine.js';
-import { MemoryStore } from '../machine/memory-store.js';
 import type { BackingStore } from '../machine/store.js';
 import type { Tlb } from '../machine/tlb.js';
 import type { Access } from '../machine/units.js';
@@ -26,6 +25,7 @@ import {
   PAGE_NUMBERS,
 } from '../vm/arguments.js';
 import type { CallResult, Errno } from '../vm/errno.js';
+import { swapStoreOf } from '../vm/private-store.js';
 import type { Prot } from '../vm/prot.js';
 import { PROT_READ, PROT_WRITE } from '../vm/prot.js';
 import type {
@@ -107,7 +107,7 @@ export class CsrgSystem implements VmSystem {
     });
     this.vm = new Vm(this.machine, {
       swapPages,
-      swapStore: swapStore(options, swapPages),
+      swapStore: swapStoreOf(options, swapPages),
       defects,
       interruptible: options.waits === 'interruptible',
     });
@@ -121,7 +121,7 @@ export class CsrgSystem implements VmSystem {
     });
     this.nextDiskPage = swapPages + DISK_GAP_PAGES;
     this.operator = this.vm.kernel.createThread('pageout');
-    this.vm.kernel.startThread('pagedaemon', (thread) => pageDaemon(this.vm, thread));
+    this.vm.kernel.startDaemon('pagedaemon', this.vm.daemonChannel, (thread) => pageDaemon(this.vm, thread));
     this.vm.kernel.runDaemons();
   }
 
@@ -353,11 +353,6 @@ export class CsrgSystem implements VmSystem {
   check(): void {
     checkInvariants(this.vm, this.processes);
   }
-}
-
-function swapStore(options: SystemOptions, pages: number): BackingStore | null {
-  if (pages === 0 || options.contents === false) return null;
-  return options.swapStore ?? new MemoryStore();
 }
 
 /** Starts a machine that runs the CSRG kernel of June 1992. */

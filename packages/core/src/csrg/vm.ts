@@ -63,6 +63,8 @@ export class Vm {
   /** What threads that wait for memory sleep on, and the page daemon. */
   readonly freeCountChannel = { channel: 'v_free_count' };
   readonly daemonChannel = { channel: 'vm_pages_needed' };
+  /** The page daemon sleeps, or has been woken and not yet run: when it runs, it scans. */
+  daemonSlept = false;
 
   readonly swapArea: SwapArea;
   readonly swapStore: BackingStore | null;

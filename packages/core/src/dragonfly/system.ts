@@ -6,7 +6,6 @@
 import type { Task } from '../kernel/thread.js';
 import type { Cpu } from '../machine/cpu.js';
 import { Machine } from '../machine/machine.js';
-import { MemoryStore } from '../machine/memory-store.js';
 import type { BackingStore } from '../machine/store.js';
 import type { Tlb } from '../machine/tlb.js';
 import type { Access } from '../machine/units.js';
@@ -26,6 +25,7 @@ import {
   PAGE_NUMBERS,
 } from '../vm/arguments.js';
 import type { CallResult, Errno } from '../vm/errno.js';
+import { swapStoreOf } from '../vm/private-store.js';
 import type { Prot } from '../vm/prot.js';
 import { PROT_READ, PROT_WRITE } from '../vm/prot.js';
 import type {
@@ -109,7 +109,7 @@ export class DragonflySystem implements VmSystem {
     });
     this.vm = new Vm(this.machine, {
       swapPages,
-      swapStore: swapStore(options, swapPages),
+      swapStore: swapStoreOf(options, swapPages),
       defects: options.defects ?? 'as-seeded',
       clusterRead: options.clusterRead ?? 'live',
     });
@@ -118,7 +118,9 @@ export class DragonflySystem implements VmSystem {
     this.port = new DragonflyPort({ system: this, vm: this.vm, mine: (process) => this.mine(process) });
     this.vm.onKill = (process) => this.onKill?.(process);
     this.nextDiskPage = swapPages + DISK_GAP_PAGES;
-    this.daemon = this.vm.kernel.startThread('pagedaemon', (thread) => pageDaemon(this.vm, thread));
+    this.daemon = this.vm.kernel.startDaemon('pagedaemon', this.vm.daemonChannel, (thread) =>
+      pageDaemon(this.vm, thread),
+    );
     this.vm.kernel.runDaemons();
   }
 
@@ -341,11 +343,6 @@ export class DragonflySystem implements VmSystem {
       this.vm.processes.map((process) => ({ name: process.name, map: process.map })),
     );
   }
-}
-
-function swapStore(options: SystemOptions, pages: number): BackingStore | null {
-  if (pages === 0 || options.contents === false) return null;
-  return options.swapStore ?? new MemoryStore();
 }
 
 /** Starts a machine that runs DragonFly. */

@@ -7,7 +7,8 @@
  * Two values are *gathered*: `scanned` (a page behind a sequential read) and `candidate` (an address tried by the prefault). The same branch
  * is taken for many of them in a row, and the explanation says it once for all.
  */
-import { PAGE_SIZE } from '../machine/units.js';
+
+import { addressName, addressRun, rangeName } from '../vm/explain-words.js';
 import { PROT_EXECUTE, PROT_READ, PROT_WRITE, protName } from '../vm/prot.js';
 import { objectTypeName } from './describe.js';
 import { candidatePage } from './fault-prefault.js';
@@ -25,16 +26,6 @@ import type { VmObject } from './object.js';
 import { OBJT_DEVICE, OBJT_VNODE } from './object.js';
 import { PQ_ACTIVE, PQ_INACTIVE } from './page.js';
 import { availablePages } from './page-alloc.js';
-
-/** A page number as the address of its first byte. */
-export function addressName(vpn: number): string {
-  return `0x${(vpn * PAGE_SIZE).toString(16)}`;
-}
-
-/** Pages `start` to `end` (exclusive) as addresses. */
-export function rangeName(start: number, end: number): string {
-  return `${addressName(start)}-${addressName(end)}`;
-}
 
 /** An object: files and devices by their name, anonymous memory by type and number. */
 export function objectName(object: VmObject): string {
@@ -120,35 +111,6 @@ export const GATHERED = {
   scanned: { of: (f) => f.scanned, say: indexName },
   candidate: {
     of: candidatePage,
-    say: (first, last) => (first === last ? addressName(first) : rangeName(first, last + 1)),
+    say: addressRun,
   },
 } satisfies Record<string, { of: (f: Fault) => number; say: (first: number, last: number) => string }>;
-
-export type Gathered = keyof typeof GATHERED;
-
-/** The gathered value that a sentence speaks of, or null. */
-export function gatheredIn(sentence: string): Gathered | null {
-  for (const name of Object.keys(GATHERED) as Gathered[]) if (sentence.includes(`{${name}}`)) return name;
-  return null;
-}
-
-/** A sentence with its values; a gathered one stays open. */
-export function fillSentence(sentence: string, f: Fault): string {
-  return sentence.replace(/\{(\w+)\}/g, (open, name: string) => {
-    const value = Object.hasOwn(VALUES, name) ? VALUES[name as keyof typeof VALUES] : undefined;
-    return value === undefined ? open : value(f);
-  });
-}
-
-/** Numbers in any order as a list of runs: `pages 4-9, page 12`. */
-export function sayRuns(numbers: readonly number[], say: (first: number, last: number) => string): string {
-  const sorted = [...new Set(numbers)].sort((a, b) => a - b);
-  const runs: string[] = [];
-  for (let i = 0; i < sorted.length; ) {
-    let j = i;
-    while (sorted[j + 1] === (sorted[j] as number) + 1) j++;
-    runs.push(say(sorted[i] as number, sorted[j] as number));
-    i = j + 1;
-  }
-  return runs.join(', ');
-}

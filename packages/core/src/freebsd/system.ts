@@ -6,7 +6,6 @@
 import type { Task, Thread } from '../kernel/thread.js';
 import type { Cpu } from '../machine/cpu.js';
 import { Machine } from '../machine/machine.js';
-import { MemoryStore } from '../machine/memory-store.js';
 import type { BackingStore } from '../machine/store.js';
 import type { Tlb } from '../machine/tlb.js';
 import type { Access } from '../machine/units.js';
@@ -26,6 +25,7 @@ import {
   PAGE_NUMBERS,
 } from '../vm/arguments.js';
 import type { CallResult, Errno } from '../vm/errno.js';
+import { swapStoreOf } from '../vm/private-store.js';
 import type { Prot } from '../vm/prot.js';
 import { PROT_OF_ACCESS } from '../vm/prot.js';
 import type {
@@ -92,7 +92,7 @@ export class FreebsdSystem implements VmSystem {
   private nextDiskPage: number;
 
   /** Files and devices of this machine: those of another would be mapped with frames that mean something else here. */
-  private readonly handles = new WeakSet<object>();
+  private readonly handles = new Set<object>();
 
   constructor(options: SystemOptions = {}) {
     checkOptions(options);
@@ -108,7 +108,7 @@ export class FreebsdSystem implements VmSystem {
     this.cpu = this.machine.cpus[0] as Cpu;
     this.vm = new Vm(this.machine, {
       swapPages,
-      swapStore: swapStore(options, swapPages),
+      swapStore: swapStoreOf(options, swapPages),
       defects: options.defects ?? 'as-seeded',
     });
     this.vm.listener = coverageListener();
@@ -120,7 +120,7 @@ export class FreebsdSystem implements VmSystem {
     });
     this.nextDiskPage = swapPages + DISK_GAP_PAGES;
     this.operator = this.vm.createThread('operator');
-    this.vm.kernel.startThread('pagedaemon', (thread) => pageDaemon(this.vm, thread));
+    this.vm.kernel.startDaemon('pagedaemon', this.vm.daemonChannel, (thread) => pageDaemon(this.vm, thread));
     this.vm.kernel.runDaemons();
   }
 
@@ -364,11 +364,6 @@ export class FreebsdSystem implements VmSystem {
       this.processes.map((process) => ({ name: process.name, map: process.map })),
     );
   }
-}
-
-function swapStore(options: SystemOptions, pages: number): BackingStore | null {
-  if (pages === 0 || options.contents === false) return null;
-  return options.swapStore ?? new MemoryStore();
 }
 
 /** Starts a machine that runs FreeBSD. */

@@ -32,6 +32,13 @@ export const runUntilBlocked: Scheduler = {
   next: (runnable, current) => (current?.running ? current : (runnable[0] ?? null)),
 };
 
+/** A thread that serves the kernel for ever, and what it sleeps on between one piece of work and the next. */
+interface Daemon {
+  readonly thread: Thread;
+  readonly home: Channel;
+  readonly body: (thread: Thread) => Task<unknown>;
+}
+
 export class Kernel {
   scheduler: Scheduler = runUntilBlocked;
   /** Hears the stages of every record that is run directly, or null. */
@@ -47,6 +54,11 @@ export class Kernel {
   private readonly background = new Set<Promise<unknown>>();
   /** Threads that are run asynchronously just now: one that is runnable goes on when its promise does. */
   private readonly asyncThreads = new Set<Thread>();
+  private readonly daemons: Daemon[] = [];
+  /** Synchronous calls and faults in progress: more than one when one is made from within another. */
+  private callsInProgress = 0;
+  /** Steps that daemons have been made to take by `settle`. */
+  daemonSteps = 0;
 
   constructor(readonly clock: SimClock) {}
 
@@ -59,6 +71,16 @@ export class Kernel {
     const thread = this.createThread(name);
     thread.task = body(thread);
     this.runQueue.push(thread);
+    return thread;
+  }
+
+  /**
+   * A thread that sleeps on `home` whenever it has nothing to do. Between pieces of work its body keeps nothing in local variables, and
+   * when it begins it first looks whether there is work: so a body begun afresh can take the place of one that sleeps at home.
+   */
+  startDaemon(name: string, home: Channel, body: (thread: Thread) => Task<unknown>): Thread {
+    const thread = this.startThread(name, body);
+    this.daemons.push({ thread, home, body });
     return thread;
   }
 
@@ -160,13 +182,18 @@ export class Kernel {
    */
   runRecord<R extends Staged>(record: R, first: Stage<R>): void {
     this.refuseBusy(record.thread);
-    let stage = this.advance(record, first);
-    while (stage !== null) {
-      if (!this.tryUntilRunnable(record.thread)) {
-        this.inBackground(this.runRecordAsync(record, stage));
-        throw this.wouldBlock(record.thread);
+    this.callsInProgress++;
+    try {
+      let stage = this.advance(record, first);
+      while (stage !== null) {
+        if (!this.tryUntilRunnable(record.thread)) {
+          this.inBackground(this.runRecordAsync(record, stage));
+          throw this.wouldBlock(record.thread);
+        }
+        stage = this.advance(record, stage);
       }
-      stage = this.advance(record, stage);
+    } finally {
+      this.callsInProgress--;
     }
   }
 
@@ -196,12 +223,17 @@ export class Kernel {
    */
   call<T>(thread: Thread, task: Task<T>): T {
     this.refuseBusy(thread);
-    for (;;) {
-      const step = task.next();
-      if (step.done === true) return step.value;
-      if (thread.running || this.tryUntilRunnable(thread)) continue;
-      this.inBackground(this.callAsync(thread, task));
-      throw this.wouldBlock(thread);
+    this.callsInProgress++;
+    try {
+      for (;;) {
+        const step = task.next();
+        if (step.done === true) return step.value;
+        if (thread.running || this.tryUntilRunnable(thread)) continue;
+        this.inBackground(this.callAsync(thread, task));
+        throw this.wouldBlock(thread);
+      }
+    } finally {
+      this.callsInProgress--;
     }
   }
 
@@ -280,6 +312,7 @@ export class Kernel {
     if (!this.resume(thread)) return;
     const step = (thread.task as Task<unknown>).next();
     if (step.done === true) thread.state = 'done';
+    thread.atHome = thread.channel !== null && this.homeOf(thread) === thread.channel;
     if (!thread.running) this.leaveRunQueue(thread);
   }
 
@@ -311,5 +344,55 @@ export class Kernel {
       throw new Error('no sleeper has a time-out');
     if (earliest.wakeTime > this.clock.ns) this.clock.advance(earliest.wakeTime - this.clock.ns);
     this.wakeThread(earliest, true);
+  }
+
+  // ---- rest -------------------------------------------------------------------------------------------------------
+
+  private homeOf(thread: Thread): Channel | undefined {
+    return this.daemons.find((daemon) => daemon.thread === thread)?.home;
+  }
+
+  /** What is in progress that only its own end can undo: the reason why nothing may be put back just now, or null. */
+  inProgress(): string | null {
+    if (this.callsInProgress > 0) return 'a call is in progress';
+    if (this.asyncThreads.size > 0 || this.background.size > 0) {
+      return 'a call waits for a store that answers later: try again once whenIdle() has settled';
+    }
+    return this.pendingIo > 0 ? 'I/O is in progress: try again when it is done' : null;
+  }
+
+  /**
+   * Brings the kernel to where it is nothing but data: nothing in progress, and each daemon at home. A daemon that has been left in the middle of
+   * its work, because who waited for it could go on, does the rest of it now.
+   * @returns why that cannot be, or null
+   */
+  settle(): string | null {
+    if (this.inProgress() === null) this.finishDaemons();
+    return this.inProgress() ?? this.unfinished();
+  }
+
+  private finishDaemons(): void {
+    for (const { thread } of this.daemons) {
+      while (!thread.atHome && thread.running) {
+        this.step(thread);
+        this.daemonSteps++;
+      }
+    }
+  }
+
+  /** The first thread that is neither at rest nor a daemon at home. */
+  private unfinished(): string | null {
+    for (const { thread } of this.daemons) if (!thread.atHome) return `${thread.name} is in the middle of its work`;
+    for (const queue of this.sleepers.values()) {
+      const thread = queue.find((sleeper) => !sleeper.atHome);
+      if (thread !== undefined) return `${thread.name} sleeps (${thread.wmesg})`;
+    }
+    const task = this.runQueue.find((thread) => !thread.atHome);
+    return task === undefined ? null : `${task.name} has work to do`;
+  }
+
+  /** Begins the body of each daemon afresh, where it stands as if it slept at the top of its loop: what it sleeps on is data, and stays. */
+  restartDaemons(): void {
+    for (const { thread, body } of this.daemons) thread.task = body(thread);
   }
 }

@@ -40,6 +40,10 @@ export class Thread {
   readonly tokens: Token[] = [];
   /** What is left to do, or null while it only lends its name to a call. */
   task: Task<unknown> | null = null;
+  /**
+   * Of a daemon: its last step ended in the sleep at the top of its loop. It may have been woken since; then it has not run yet.
+   */
+  atHome = false;
 
   constructor(
     readonly id: number,

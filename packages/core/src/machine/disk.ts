@@ -27,21 +27,21 @@ export interface DiskCounts {
 
 export class Disk {
   readonly counts: DiskCounts = { reads: 0, writes: 0, seeks: 0, pagesRead: 0, pagesWritten: 0, busyNs: 0 };
-  readonly #clock: SimClock;
-  readonly #seekNs: number;
-  readonly #pageNs: number;
+  private readonly clock: SimClock;
+  private readonly seekNs: number;
+  private readonly pageNs: number;
   /** Page under the head. -1 at first: the first transfer always seeks. */
-  #head = -1;
+  private head = -1;
 
   constructor(clock: SimClock, costs: Costs) {
-    this.#clock = clock;
-    this.#seekNs = costs.diskSeek + costs.diskRotation;
-    this.#pageNs = (PAGE_SIZE * NS_PER_SECOND) / costs.diskBytesPerSecond;
+    this.clock = clock;
+    this.seekNs = costs.diskSeek + costs.diskRotation;
+    this.pageNs = (PAGE_SIZE * NS_PER_SECOND) / costs.diskBytesPerSecond;
   }
 
   /** Reads `pages` pages from `page` on. Advances the clock and answers by how many nanoseconds. */
   read(page: number, pages: number): number {
-    const ns = this.#transfer(page, pages);
+    const ns = this.transfer(page, pages);
     this.counts.reads++;
     this.counts.pagesRead += pages;
     return ns;
@@ -49,27 +49,27 @@ export class Disk {
 
   /** Writes `pages` pages from `page` on. Advances the clock and answers by how many nanoseconds. */
   write(page: number, pages: number): number {
-    const ns = this.#transfer(page, pages);
+    const ns = this.transfer(page, pages);
     this.counts.writes++;
     this.counts.pagesWritten += pages;
     return ns;
   }
 
-  #transfer(page: number, pages: number): number {
+  private transfer(page: number, pages: number): number {
     if (!Number.isSafeInteger(page) || page < 0) {
       throw new RangeError(`disk page must be a whole number, 0 or more, not ${page}`);
     }
     if (!Number.isSafeInteger(pages) || pages < 1) {
       throw new RangeError(`a disk transfer has 1 page or more, not ${pages}`);
     }
-    let ns = pages * this.#pageNs;
-    if (page !== this.#head) {
-      ns += this.#seekNs;
+    let ns = pages * this.pageNs;
+    if (page !== this.head) {
+      ns += this.seekNs;
       this.counts.seeks++;
     }
-    this.#head = page + pages;
+    this.head = page + pages;
     this.counts.busyNs += ns;
-    this.#clock.advance(ns);
+    this.clock.advance(ns);
     return ns;
   }
 }

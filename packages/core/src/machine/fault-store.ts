@@ -84,6 +84,8 @@ const COUNTER = { read: 'reads', write: 'writes', truncate: 'truncates', sync: '
 
 export class FaultInjectingStore implements BackingStore {
   readonly synchronous: boolean;
+  /** As far as the store beneath is; the rules and counts are its own. */
+  readonly selfContained: boolean;
   readonly counts: FaultCounts = {
     reads: 0,
     writes: 0,
@@ -94,14 +96,15 @@ export class FaultInjectingStore implements BackingStore {
     struck: 0,
     held: 0,
   };
-  readonly #inner: BackingStore;
-  #rules: LiveRule[];
+  private readonly inner: BackingStore;
+  private rules: LiveRule[];
 
   /** Throws a RangeError for a rule that makes no sense. */
   constructor(inner: BackingStore, plan: readonly FaultRule[] = []) {
     plan.forEach(checkRule);
-    this.#inner = inner;
-    this.#rules = plan.map((rule) => ({ rule, seen: 0 }));
+    this.inner = inner;
+    this.rules = plan.map((rule) => ({ rule, seen: 0 }));
+    this.selfContained = inner.selfContained === true;
     this.synchronous = inner.synchronous && !plan.some((rule) => rule.hold !== undefined);
   }
 
@@ -111,85 +114,85 @@ export class FaultInjectingStore implements BackingStore {
     if (this.synchronous && rule.hold !== undefined) {
       throw new RangeError('this store answers at once: give it its gates when it is made');
     }
-    this.#rules.push({ rule, seen: 0 });
+    this.rules.push({ rule, seen: 0 });
   }
 
   /** Forgets every rule: the disk is well again. */
   heal(): void {
-    this.#rules = [];
+    this.rules = [];
   }
 
   size(): number {
-    return this.#inner.size();
+    return this.inner.size();
   }
 
   read(offset: number, buffers: readonly Uint8Array[]): IoResult | Promise<IoResult> {
     const bytes = checkTransfer(offset, buffers);
-    return this.#call('read', offset, bytes, (most) =>
-      this.#inner.read(offset, most < bytes ? firstBytes(buffers, most) : buffers),
+    return this.call('read', offset, bytes, (most) =>
+      this.inner.read(offset, most < bytes ? firstBytes(buffers, most) : buffers),
     );
   }
 
   write(offset: number, buffers: readonly Uint8Array[]): IoResult | Promise<IoResult> {
     const bytes = checkTransfer(offset, buffers);
-    return this.#call('write', offset, bytes, (most) =>
-      this.#inner.write(offset, most < bytes ? firstBytes(buffers, most) : buffers),
+    return this.call('write', offset, bytes, (most) =>
+      this.inner.write(offset, most < bytes ? firstBytes(buffers, most) : buffers),
     );
   }
 
   truncate(bytes: number): IoResult | Promise<IoResult> {
     checkBytes('new length', bytes);
-    return this.#call('truncate', bytes, 0, () => this.#inner.truncate(bytes));
+    return this.call('truncate', bytes, 0, () => this.inner.truncate(bytes));
   }
 
   sync(): IoResult | Promise<IoResult> {
-    return this.#call('sync', 0, 0, () => this.#inner.sync());
+    return this.call('sync', 0, 0, () => this.inner.sync());
   }
 
   close(): void {
-    this.#inner.close();
+    this.inner.close();
   }
 
   /** One call from beginning to end: `inner` makes it on the store beneath, moving at most so many bytes. */
-  #call(
+  private call(
     on: StoreCall,
     offset: number,
     bytes: number,
     inner: (most: number) => IoResult | Promise<IoResult>,
   ): IoResult | Promise<IoResult> {
     this.counts[COUNTER[on]]++;
-    const verdict = this.#judge(on, offset, bytes);
+    const verdict = this.judge(on, offset, bytes);
     const go = (): IoResult | Promise<IoResult> => {
       // A call that fails outright never reaches the disk; one that is torn moves its part first.
       if (verdict.error !== 0 && verdict.short === Number.POSITIVE_INFINITY) return -verdict.error;
       const result = inner(verdict.short);
-      return typeof result === 'number' ? this.#settle(on, verdict, result) : this.#settleLater(on, verdict, result);
+      return typeof result === 'number' ? this.settle(on, verdict, result) : this.settleLater(on, verdict, result);
     };
-    return this.synchronous ? go() : this.#wait(verdict.gates).then(go);
+    return this.synchronous ? go() : this.wait(verdict.gates).then(go);
   }
 
-  async #wait(gates: readonly Gate[]): Promise<void> {
+  private async wait(gates: readonly Gate[]): Promise<void> {
     if (gates.length === 0) return;
     this.counts.held++;
     for (const gate of gates) await gate.opened;
     this.counts.held--;
   }
 
-  async #settleLater(on: StoreCall, verdict: Verdict, result: Promise<IoResult>): Promise<IoResult> {
-    return this.#settle(on, verdict, await result);
+  private async settleLater(on: StoreCall, verdict: Verdict, result: Promise<IoResult>): Promise<IoResult> {
+    return this.settle(on, verdict, await result);
   }
 
-  #settle(on: StoreCall, verdict: Verdict, result: IoResult): IoResult {
+  private settle(on: StoreCall, verdict: Verdict, result: IoResult): IoResult {
     if (result > 0 && on === 'read') this.counts.bytesRead += result;
     if (result > 0 && on === 'write') this.counts.bytesWritten += result;
     return verdict.error !== 0 ? -verdict.error : result;
   }
 
   /** Asks every rule about a call, and lets those count it that it concerns. */
-  #judge(on: StoreCall, offset: number, bytes: number): Verdict {
+  private judge(on: StoreCall, offset: number, bytes: number): Verdict {
     const verdict: Verdict = { gates: [], short: Number.POSITIVE_INFINITY, error: 0 };
     let struck = false;
-    for (const live of this.#rules) {
+    for (const live of this.rules) {
       const { rule } = live;
       if (rule.on !== on || !touches(rule, offset, bytes)) continue;
       const number = ++live.seen;

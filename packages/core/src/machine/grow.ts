@@ -14,3 +14,9 @@ export function growFloat64(array: Float64Array, length: number): Float64Array<A
   larger.set(array);
   return larger;
 }
+
+export function growUint8(array: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(Math.max(length, array.length * 2));
+  larger.set(array);
+  return larger;
+}

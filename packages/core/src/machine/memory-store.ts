@@ -44,84 +44,85 @@ function eachPiece(
 
 export class MemoryStore implements BackingStore {
   readonly synchronous = true;
-  readonly #pages = new Map<number, Uint8Array>();
-  #bytes: number;
-  #closed = false;
+  readonly selfContained = true;
+  private readonly pages = new Map<number, Uint8Array>();
+  private bytes: number;
+  private closed = false;
 
   /** Begins with a copy of `contents`, or with that many bytes of zeros. */
   constructor(contents: Uint8Array | number = 0) {
     if (typeof contents === 'number') {
       checkBytes('length of the store', contents);
-      this.#bytes = contents;
+      this.bytes = contents;
     } else {
-      this.#bytes = 0;
+      this.bytes = 0;
       this.write(0, [contents]);
     }
   }
 
   /** Pages that take memory: those that were written and not cut off since. */
   get pagesHeld(): number {
-    return this.#pages.size;
+    return this.pages.size;
   }
 
   size(): number {
-    return this.#bytes;
+    return this.bytes;
   }
 
   read(offset: number, buffers: readonly Uint8Array[]): IoResult {
     const wanted = checkTransfer(offset, buffers);
-    if (this.#closed) return -EIO;
-    const bytes = Math.max(0, Math.min(wanted, this.#bytes - offset));
-    eachPiece(offset, buffers, bytes, (piece, at) => this.#copyOut(piece, at));
+    if (this.closed) return -EIO;
+    const bytes = Math.max(0, Math.min(wanted, this.bytes - offset));
+    eachPiece(offset, buffers, bytes, (piece, at) => this.copyOut(piece, at));
     return bytes;
   }
 
   write(offset: number, buffers: readonly Uint8Array[]): IoResult {
     const bytes = checkTransfer(offset, buffers);
-    if (this.#closed) return -EIO;
-    eachPiece(offset, buffers, bytes, (piece, at) => this.#copyIn(piece, at));
+    if (this.closed) return -EIO;
+    eachPiece(offset, buffers, bytes, (piece, at) => this.copyIn(piece, at));
     // A write of nothing does not lengthen a file, wherever it is.
-    if (bytes > 0) this.#bytes = Math.max(this.#bytes, offset + bytes);
+    if (bytes > 0) this.bytes = Math.max(this.bytes, offset + bytes);
     return bytes;
   }
 
   truncate(bytes: number): IoResult {
     checkBytes('new length', bytes);
-    if (this.#closed) return -EIO;
-    if (bytes < this.#bytes) this.#cut(bytes);
-    this.#bytes = bytes;
+    if (this.closed) return -EIO;
+    if (bytes < this.bytes) this.cut(bytes);
+    this.bytes = bytes;
     return 0;
   }
 
   sync(): IoResult {
-    return this.#closed ? -EIO : 0;
+    return this.closed ? -EIO : 0;
   }
 
   close(): void {
-    this.#closed = true;
-    this.#pages.clear();
-    this.#bytes = 0;
+    this.closed = true;
+    this.pages.clear();
+    this.bytes = 0;
   }
 
-  #copyOut(piece: Uint8Array, offset: number): void {
+  private copyOut(piece: Uint8Array, offset: number): void {
     for (let done = 0; done < piece.byteLength; ) {
       const start = (offset + done) & PAGE_MASK;
       const length = Math.min(PAGE_SIZE - start, piece.byteLength - done);
-      const page = this.#pages.get(pageOf(offset + done));
+      const page = this.pages.get(pageOf(offset + done));
       piece.set((page ?? ZEROS).subarray(start, start + length), done);
       done += length;
     }
   }
 
-  #copyIn(piece: Uint8Array, offset: number): void {
+  private copyIn(piece: Uint8Array, offset: number): void {
     for (let done = 0; done < piece.byteLength; ) {
       const start = (offset + done) & PAGE_MASK;
       const length = Math.min(PAGE_SIZE - start, piece.byteLength - done);
       const index = pageOf(offset + done);
-      let page = this.#pages.get(index);
+      let page = this.pages.get(index);
       if (page === undefined) {
         page = new Uint8Array(PAGE_SIZE);
-        this.#pages.set(index, page);
+        this.pages.set(index, page);
       }
       page.set(piece.subarray(done, done + length), start);
       done += length;
@@ -129,36 +130,37 @@ export class MemoryStore implements BackingStore {
   }
 
   /** Forgets what lies at and after `bytes`, so that it reads as zeros if the store grows again. */
-  #cut(bytes: number): void {
+  private cut(bytes: number): void {
     const last = pageOf(bytes);
-    for (const index of this.#pages.keys()) {
-      if (index > last) this.#pages.delete(index);
+    for (const index of this.pages.keys()) {
+      if (index > last) this.pages.delete(index);
     }
     const start = bytes & PAGE_MASK;
-    if (start === 0) this.#pages.delete(last);
-    else this.#pages.get(last)?.set(ZEROS.subarray(start), start);
+    if (start === 0) this.pages.delete(last);
+    else this.pages.get(last)?.set(ZEROS.subarray(start), start);
   }
 }
 
 export class SizeStore implements BackingStore {
   readonly synchronous = true;
-  #bytes: number;
-  #closed = false;
+  readonly selfContained = true;
+  private bytes: number;
+  private closed = false;
 
   /** A store that is `bytes` long. */
   constructor(bytes = 0) {
     checkBytes('length of the store', bytes);
-    this.#bytes = bytes;
+    this.bytes = bytes;
   }
 
   size(): number {
-    return this.#bytes;
+    return this.bytes;
   }
 
   read(offset: number, buffers: readonly Uint8Array[]): IoResult {
     const wanted = checkTransfer(offset, buffers);
-    if (this.#closed) return -EIO;
-    const bytes = Math.max(0, Math.min(wanted, this.#bytes - offset));
+    if (this.closed) return -EIO;
+    const bytes = Math.max(0, Math.min(wanted, this.bytes - offset));
     eachPiece(offset, buffers, bytes, clear);
     return bytes;
   }
@@ -166,24 +168,24 @@ export class SizeStore implements BackingStore {
   /** Grows as a file would; what was written is not kept. */
   write(offset: number, buffers: readonly Uint8Array[]): IoResult {
     const bytes = checkTransfer(offset, buffers);
-    if (this.#closed) return -EIO;
-    if (bytes > 0) this.#bytes = Math.max(this.#bytes, offset + bytes);
+    if (this.closed) return -EIO;
+    if (bytes > 0) this.bytes = Math.max(this.bytes, offset + bytes);
     return bytes;
   }
 
   truncate(bytes: number): IoResult {
     checkBytes('new length', bytes);
-    if (this.#closed) return -EIO;
-    this.#bytes = bytes;
+    if (this.closed) return -EIO;
+    this.bytes = bytes;
     return 0;
   }
 
   sync(): IoResult {
-    return this.#closed ? -EIO : 0;
+    return this.closed ? -EIO : 0;
   }
 
   close(): void {
-    this.#closed = true;
-    this.#bytes = 0;
+    this.closed = true;
+    this.bytes = 0;
   }
 }

@@ -15,6 +15,11 @@ export const ENOSPC = 28;
 export interface BackingStore {
   /** True when every call answers with a plain number; false when it may answer with a promise. */
   readonly synchronous: boolean;
+  /**
+   * True when everything that the store holds lies in its own properties (none of them `#private`), and nowhere in the outer world: a
+   * snapshot of a machine then takes it along, and puts it back. Left out by files and whatever else outlives the machine.
+   */
+  readonly selfContained?: boolean;
   /** Length in bytes. */
   size(): number;
   /**

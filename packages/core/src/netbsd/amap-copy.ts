@@ -17,7 +17,7 @@ import { clipEnd, clipStart, UVM_ET_NEEDSCOPY } from './map.js';
 import { tryMerge } from './map-merge.js';
 import { PG_BUSY, PG_FAKE, PG_WANTED, pageActivate, pageAlloc, pageCopy, pageHas } from './page.js';
 import type { Vm } from './vm.js';
-import { kernelAccount, waitForMemory, waitForPage } from './wait.js';
+import { callAccount, waitForMemory, waitForPage } from './wait.js';
 
 /**
  * amap_copy: gives the entry an amap of its own, and clears needs_copy; no memory for it: nothing changes. With `chunk` a large entry is clipped
@@ -67,16 +67,17 @@ function firstAmap(vm: Vm, map: VmMap, entry: MapEntry, chunk: boolean, start: n
 
 /**
  * amap_cow_now: copies every page of the entry's amap that another amap holds too. The old owner is wired, so the pages are there; those on
- * loan are left alone, since nobody may write them anyway. Waits for memory as long as it takes; mended, false when there is none.
+ * loan are left alone, since nobody may write them anyway. Waits for memory; false when it gives up. `wiredOnly`: only pages that are wired.
  */
-export function* amapCowNow(vm: Vm, thread: Thread, entry: MapEntry): Task<boolean> {
+export function* amapCowNow(vm: Vm, thread: Thread, entry: MapEntry, wiredOnly = false): Task<boolean> {
   const amap = entry.amap as Amap;
-  const account = kernelAccount();
+  const account = callAccount(vm);
   for (let at = 0; at < amap.slots.length; at++) {
     const slot = amap.slots[at];
     const anon = amap.anons[slot] as Anon;
     if (anon.ref === 1) continue;
     const { page } = anon;
+    if (wiredOnly && (page < 0 || vm.pages.wireCount[page] === 0)) continue;
     if (page < 0) vm.panic('amap_cow_now: page of a wired entry is not resident');
     if (vm.pages.loanCount[page] !== 0) continue;
     if (pageHas(vm, page, PG_BUSY)) {

@@ -17,8 +17,6 @@ import type { Vm } from './vm.js';
 
 /** An amap of so many slots is not extended any more, and so many pages are not given an amap in one piece. */
 export const UVM_AMAP_LARGE = 256;
-/** More slots than this no kernel memory holds. */
-const UVM_AMAP_MOST = 2 ** 24;
 /** Pages that get their amap together when the entry is that large. */
 export const UVM_AMAP_CHUNK = 16;
 
@@ -54,9 +52,15 @@ function roundSlots(slots: number): number {
   return slots + (slots & 1);
 }
 
-/** amap_alloc: an amap of `slots` slots and room for `padding` more, or null. */
+/** Slots whose tables (two numbers and a pointer each, in the kernel) fill a page. */
+const SLOTS_PER_PAGE = 256;
+/** The largest amap here: its tables are 200 MB of the host. */
+const SLOTS_MOST = 2 ** 24;
+
+/** amap_alloc: an amap of `slots` slots and room for `padding` more, or null. Its tables must fit into the machine. */
 export function amapAlloc(vm: Vm, slots: number, padding = 0): Amap | null {
-  if (slots > UVM_AMAP_MOST || vm.allocationFails?.('amap') === true) return null;
+  const most = Math.min(vm.pages.poolFrames * SLOTS_PER_PAGE, SLOTS_MOST);
+  if (vm.refuses('amap', slots + padding > most)) return null;
   return new Amap(vm, slots, roundSlots(slots + padding));
 }
 
@@ -171,7 +175,7 @@ export function amapSplitRef(entry: MapEntry, back: MapEntry, leftSlots: number)
  * have to be made anew and is too large for that.
  */
 export function amapExtend(vm: Vm, entry: MapEntry, add: number, forward: boolean): number {
-  if (vm.allocationFails?.('amap') === true) return E2BIG;
+  if (vm.refuses('amap')) return E2BIG;
   return forward ? extendForward(vm, entry, add) : extendBackward(vm, entry, add);
 }
 

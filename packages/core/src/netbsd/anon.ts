@@ -26,7 +26,7 @@ export class Anon {
 
 /** uvm_analloc: an anon with one reference and nothing in it, or null. */
 export function anonAlloc(vm: Vm): Anon | null {
-  if (vm.allocationFails?.('anon') === true) return null;
+  if (vm.refuses('anon')) return null;
   const id = vm.freeAnons.pop();
   if (id === undefined) {
     const anon = new Anon(vm.anons.length);

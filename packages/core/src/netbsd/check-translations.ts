@@ -57,8 +57,8 @@ function checkOne(vm: Vm, name: string, map: VmMap, vpn: number, word: number): 
 function checkLower(vm: Vm, where: string, entry: MapEntry, vpn: number, frame: number, writable: boolean): void {
   const { object } = entry;
   const index = entry.offset + vpn - entry.start;
-  // Advice "free" takes an anon out of the amap but not out of the translations while others hold it.
-  const left = frame < vm.pages.poolFrames && vm.pages.anon[frame] !== 0 && !writable;
+  // As seeded advice "free" takes an anon out of the amap but not out of the translations while others hold it.
+  const left = !vm.mended && frame < vm.pages.poolFrames && vm.pages.anon[frame] !== 0 && !writable;
   if (object === null) {
     must(left, `${where}: translated though there is neither anon nor object`);
   } else if (object.kind === 'device') {

@@ -44,7 +44,7 @@ function inheritanceName(entry: MapEntry): Inheritance {
   return entry.inheritance === INHERIT_NONE ? 'none' : 'copy';
 }
 
-function adviceName(entry: MapEntry): Advice {
+export function adviceName(entry: MapEntry): Advice {
   if (entry.advice === ADVICE_SEQUENTIAL) return 'sequential';
   return entry.advice === ADVICE_RANDOM ? 'random' : 'normal';
 }

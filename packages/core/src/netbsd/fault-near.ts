@@ -74,6 +74,7 @@ function anonFlush(f: Fault, count: number): void {
   const { vm } = f;
   for (let i = 0; i < count; i++) {
     const anon = f.anons[i];
+    f.at = f.startva + i;
     if (anon === null) {
       branch(f, 'F1');
     } else if (anon.page < 0 || pageHas(vm, anon.page, PG_BUSY)) {
@@ -93,6 +94,7 @@ function neighbours(f: Fault): FaultStage | null {
   const { vm, pages } = f;
   f.shadowed = false;
   for (let i = 0; i < f.npages; i++) {
+    f.at = f.startva + i;
     if (i !== f.center && vm.pmap.extract(f.originalMap.pmap, f.startva + i) >= 0) {
       branch(f, 'F63');
       pages[i] = PGO_DONTCARE;
@@ -158,11 +160,12 @@ export function lower(f: Fault): FaultStage | null {
   f.uobjpage = NO_PAGE;
   for (let i = 0; i < f.npages; i++) {
     const page = f.pages[i];
+    f.at = f.startva + i;
     if (page < 0) {
       branch(f, 'F74');
     } else if (i === f.center) {
-      branch(f, 'F75');
       f.uobjpage = page;
+      branch(f, 'F75');
     } else {
       mapObjectNeighbour(f, uobj, page, f.startva + i);
     }

@@ -52,6 +52,8 @@ export function* faultTask(
   f.vaddr = vpn;
   f.askedType = access;
   f.flag = flag;
+  // As seeded a call that wires waits for memory as long as it takes.
+  f.mayGiveUp = vm.mended;
   yield* runStages(f, faultStart);
   const { result } = f;
   endFault(f);

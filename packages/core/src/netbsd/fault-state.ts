@@ -71,6 +71,8 @@ export class Fault implements WaitAccount {
   nforw = 0;
   npages = 0;
   center = 0;
+  /** The page of the window that is looked at just now: for those who listen. */
+  at = 0;
   readonly anons: (Anon | null)[] = new Array<Anon | null>(UVM_MAXRANGE).fill(null);
   readonly pages = new Int32Array(UVM_MAXRANGE);
   anon: Anon | null = null;

@@ -64,11 +64,11 @@ export function lookup(f: Fault): FaultStage | null {
 function protection(f: Fault): FaultStage | null {
   const { entry } = f;
   if (f.flag === UVM_FAULT_WIREMAX) {
-    branch(f, 'F48');
     f.checkProt = entry.maxProtection;
+    branch(f, 'F48');
   } else {
-    branch(f, 'F49');
     f.checkProt = entry.protection;
+    branch(f, 'F49');
   }
   f.accessType = f.askedType;
   if ((f.checkProt & f.accessType) !== f.accessType) {
@@ -145,12 +145,11 @@ function amapCopied(f: Fault): FaultStage {
 /** Which neighbours to look at: by advice, within the entry, and only the first time round. */
 function chooseWindow(f: Fault): void {
   const { entry, vaddr } = f;
+  const wide = !f.narrow;
   if (f.narrow) {
-    branch(f, 'F57');
     f.nback = 0;
     f.nforw = 0;
   } else {
-    branch(f, 'F56');
     f.nback = Math.min(NBACK[entry.advice], vaddr - entry.start);
     f.nforw = Math.min(NFORW[entry.advice], entry.end - vaddr - 1);
     f.narrow = true;
@@ -158,4 +157,5 @@ function chooseWindow(f: Fault): void {
   f.startva = vaddr - f.nback;
   f.npages = f.nback + f.nforw + 1;
   f.center = f.nback;
+  branch(f, wide ? 'F56' : 'F57');
 }

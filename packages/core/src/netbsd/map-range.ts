@@ -116,7 +116,7 @@ export function* cleanRange(vm: Vm, thread: Thread, map: VmMap, from: number, to
   const { start, end } = clampRange(map, from, to);
   const first = map.lookup(start);
   let error = first === null ? EFAULT : checkClean(vm, map, first, end, flags);
-  if (error === 0) error = yield* cleanEntries(vm, thread, first as MapEntry, start, end, flags);
+  if (error === 0) error = yield* cleanEntries(vm, thread, map, first as MapEntry, start, end, flags);
   map.lock.releaseRead(thread);
   return error;
 }
@@ -137,6 +137,7 @@ function checkClean(vm: Vm, map: VmMap, first: MapEntry, end: number, flags: num
 function* cleanEntries(
   vm: Vm,
   thread: Thread,
+  map: VmMap,
   first: MapEntry,
   start: number,
   end: number,
@@ -148,7 +149,7 @@ function* cleanEntries(
     const stop = Math.min(end, entry.end);
     if (entry.amap !== null && (flags & (PGO_DEACTIVATE | PGO_FREE)) !== 0) {
       while (!entry.amap.lock.acquire(thread)) yield;
-      for (let vpn = at; vpn < stop; vpn++) cleanAnon(vm, entry, vpn, flags);
+      for (let vpn = at; vpn < stop; vpn++) cleanAnon(vm, map, entry, vpn, flags);
       entry.amap.lock.release(thread);
     }
     const { object } = entry;
@@ -156,9 +157,11 @@ function* cleanEntries(
       const from = entry.offset + at - entry.start;
       while (!object.lock.acquire(thread)) yield;
       if (object.hasPut) {
-        error = yield* object.put(thread, from, from + stop - at, flags | PGO_CLEANIT, false);
+        const failed = yield* object.put(thread, from, from + stop - at, flags | PGO_CLEANIT, false);
+        // As seeded the last object's answer is that of all of them (oddity 24).
+        if (!vm.mended || error === 0) error = failed;
       } else {
-        error = 0;
+        if (!vm.mended) error = 0;
         // As seeded the lock is never given back, and the next use of the device hangs (oddity 21).
         if (!vm.deadly) object.lock.release(thread);
       }
@@ -168,8 +171,11 @@ function* cleanEntries(
   return error;
 }
 
-/** One place of the amap: deactivated, or for PGO_FREE alone taken out when nobody else has it. */
-function cleanAnon(vm: Vm, entry: MapEntry, vpn: number, flags: number): void {
+/**
+ * One place of the amap: deactivated, or for PGO_FREE taken out when nobody else has the amap. As seeded its translation stays while other
+ * amaps hold the anon, and shows what they write to it (oddity 26).
+ */
+function cleanAnon(vm: Vm, map: VmMap, entry: MapEntry, vpn: number, flags: number): void {
   const anon = amapLookup(entry, vpn);
   if (anon === null || anon.page < 0) return;
   const { page } = anon;
@@ -181,5 +187,6 @@ function cleanAnon(vm: Vm, entry: MapEntry, vpn: number, flags: number): void {
   }
   if (wireCount[page] !== 0) return;
   amapUnadd(entry, vpn);
+  if (vm.mended) vm.pmap.remove(map.pmap, vpn, vpn + 1);
   anonUnref(vm, anon);
 }

@@ -8,7 +8,7 @@
 import type { Task, Thread } from '../kernel/thread.js';
 import { PROT_NONE, PROT_WRITE } from '../vm/prot.js';
 import { amapCopy } from './amap-copy.js';
-import { EFAULT, EINVAL, LOOP } from './codes.js';
+import { EFAULT, EINVAL, ENOMEM } from './codes.js';
 import type { FaultUsage } from './fault-state.js';
 import { wirePages } from './fault-wire.js';
 import type { MapEntry, VmMap } from './map.js';
@@ -24,7 +24,7 @@ import {
 } from './map.js';
 import { unwireEntry } from './map-range.js';
 import type { Vm } from './vm.js';
-import { kernelAccount, waitForMemory } from './wait.js';
+import { callAccount, waitForMemory } from './wait.js';
 
 /** Whether the entry ends before `end` and the next one does not begin there. */
 function holeBehind(map: VmMap, entry: MapEntry, end: number): boolean {
@@ -69,32 +69,35 @@ function* prepareEntries(
 ): Task<number> {
   for (let entry = first; !map.isHead(entry) && entry.start < end; entry = entry.next) {
     if (entry.wiredCount === 0 && (entry.etype & UVM_ET_SUBMAP) === 0) {
-      const made = yield* makeAmap(vm, thread, map, entry, start, end);
-      if (!made) return takeBack(map, entry.prev, start, LOOP);
+      if (!(yield* makeAmap(vm, thread, map, entry, start, end))) {
+        dropCounts(map, entry.prev, start);
+        return ENOMEM;
+      }
     }
     clipStart(map, entry, start);
     clipEnd(map, entry, end);
     entry.wiredCount++;
-    if (entry.protection === PROT_NONE || holeBehind(map, entry, end)) return takeBack(map, entry, start, EINVAL);
+    if (entry.protection !== PROT_NONE && !holeBehind(map, entry, end)) continue;
+    dropCounts(map, entry, start);
+    return EINVAL;
   }
   return 0;
 }
 
-/** Lowers the counts that the first pass has raised, from `last` back to `start`. */
-function takeBack(map: VmMap, last: MapEntry, start: number, error: number): number {
-  for (let back = last; !map.isHead(back) && back.end > start; back = back.prev) back.wiredCount--;
-  return error;
+/** The entries from the one at `start` up to this one count as wired once less. */
+function dropCounts(map: VmMap, last: MapEntry, start: number): void {
+  for (let entry = last; !map.isHead(entry) && entry.end > start; entry = entry.prev) entry.wiredCount--;
 }
 
-/** What a fault would do under the write lock, it could not do later. False, mended only: no memory. */
+/** What a fault would do under the write lock, it could not do later. False without memory. */
 function* makeAmap(vm: Vm, thread: Thread, map: VmMap, entry: MapEntry, start: number, end: number): Task<boolean> {
-  const account = kernelAccount();
+  const account = callAccount(vm);
   while (
     (entry.etype & UVM_ET_NEEDSCOPY) !== 0 &&
     ((entry.maxProtection & PROT_WRITE) !== 0 || entry.object === null)
   ) {
     amapCopy(vm, map, entry, true, start, end);
-    if ((entry.etype & UVM_ET_NEEDSCOPY) === 0) break;
+    if ((entry.etype & UVM_ET_NEEDSCOPY) === 0) return true;
     if (!(yield* waitForMemory(vm, thread, account, 'amapcopy'))) return false;
   }
   return true;
@@ -163,11 +166,10 @@ export function* wireAll(vm: Vm, thread: Thread, map: VmMap, usage: FaultUsage |
   for (let entry = map.header.next; !map.isHead(entry); entry = entry.next) {
     if (entry.protection === PROT_NONE) continue;
     if (entry.wiredCount === 0 && (entry.etype & UVM_ET_SUBMAP) === 0) {
-      const made = yield* makeAmap(vm, thread, map, entry, entry.start, entry.end);
-      if (!made) {
-        for (const each of wanted) each.wiredCount--;
+      if (!(yield* makeAmap(vm, thread, map, entry, entry.start, entry.end))) {
+        for (const counted of wanted) counted.wiredCount--;
         unlockMap(map, thread);
-        return LOOP;
+        return ENOMEM;
       }
     }
     entry.wiredCount++;

@@ -186,7 +186,7 @@ export function pageReplace(vm: Vm, old: number, fresh: number): void {
 export function pageAlloc(vm: Vm, object: UvmObject | null, index: number, anon: Anon | null, zero: boolean): number {
   const { pages } = vm;
   if (pages.free <= RESERVE_KERNEL) return -1;
-  if (vm.allocationFails?.('frame') === true) return -1;
+  if (vm.refuses('frame')) return -1;
   const page = pages.queues.first(Q_FREE);
   pages.queues.remove(page);
   pages.flags[page] = PG_BUSY | PG_CLEAN | PG_FAKE;

@@ -15,6 +15,7 @@ import {
   PG_RELEASED,
   PQ_ANON,
   PQ_AOBJ,
+  pageActivate,
   pageAnon,
   pageFree,
   pageIndex,
@@ -83,7 +84,7 @@ export class Pageout {
   /** swapcluster_allocslots. */
   private open(): boolean {
     const { vm } = this;
-    if (vm.allocationFails?.('swap') === true) return false;
+    if (vm.refuses('swap')) return false;
     for (const count of [CLUSTER_SLOTS, 1]) {
       this.first = vm.swap.alloc(count);
       this.slots = count;
@@ -101,9 +102,13 @@ export class Pageout {
     this.pages = [];
     if (pages.length === 0) return;
     vm.counters.pdpageouts++;
-    const error = yield* swapPut(vm, thread, first, pages);
-    if (error !== 0) vm.swap.markBad(pages.length, false);
-    for (const page of pages) written(vm, page, error !== 0);
+    const failed = (yield* swapPut(vm, thread, first, pages)) !== 0;
+    if (failed && vm.mended) {
+      for (const page of pages) keep(vm, page);
+      return;
+    }
+    if (failed) vm.swap.markBad(pages.length, false);
+    for (const page of pages) written(vm, page, failed);
   }
 }
 
@@ -111,6 +116,19 @@ function setSlot(vm: Vm, page: number, slot: number): void {
   const object = pageObject(vm, page);
   if (object !== null) (object as AnonObject).setSlot(pageIndex(vm, page), slot);
   else if (pageAnon(vm, page) !== null) (pageAnon(vm, page) as { swslot: number }).swslot = slot;
+}
+
+/** Mended, a write that fails costs nothing: the page stays, active and dirty, and its slot is given back (oddity 25). */
+function keep(vm: Vm, page: number): void {
+  const anon = pageAnon(vm, page);
+  dropPageSwap(vm, page);
+  vm.pages.flags[page] &= ~PG_PAGEOUT;
+  if (anon !== null && pageObject(vm, page) === null && anon.ref === 0) {
+    anonRelease(vm, anon);
+    return;
+  }
+  pageActivate(vm, page);
+  pageUnbusy(vm, page);
 }
 
 /**

@@ -4,7 +4,6 @@ import { USER_MAX_PAGE, USER_MIN_PAGE } from '../machine/units.js';
 import type { VmProcess } from '../vm/system.js';
 import { lockMap, unlockMap, VmMap } from './map.js';
 import { removeRange } from './map-range.js';
-import { unwireAll } from './map-wire.js';
 import type { Vm } from './vm.js';
 
 export class NetbsdProcess implements VmProcess {
@@ -39,8 +38,6 @@ export function* exitProcess(vm: Vm, process: NetbsdProcess): Task<void> {
 /** uvmspace_exec, for an address space of one's own: emptied, to be used again. */
 export function* emptyMap(vm: Vm, process: NetbsdProcess): Task<void> {
   const { map, thread } = process;
-  // Unwiring goes by translations: once they are gone, pages of files would stay wired for ever (oddity 17).
-  if (vm.mended && map.index.some(({ wiredCount }) => wiredCount > 0)) yield* unwireAll(vm, thread, map);
   vm.pmap.removeAll(map.pmap);
   yield* lockMap(vm, map, thread);
   map.wireFuture = false;

@@ -93,7 +93,7 @@ export function* swapGet(vm: Vm, thread: Thread, page: number, slot: number): Ta
   }
   const buffers = framesOf(vm, [page]);
   if (buffers !== null && vm.swapStore !== null) {
-    const result = yield* ioResult(vm, thread, vm.swapStore.read((slot - 1) * PAGE_SIZE, buffers), 'swread');
+    const result = yield* ioResult(vm, thread, vm.swapStore.read((slot - 1) * PAGE_SIZE, buffers), PAGE_SIZE, 'swread');
     if (result < 0) return -result;
   }
   vm.swap.only--;
@@ -105,6 +105,7 @@ export function* swapPut(vm: Vm, thread: Thread, slot: number, pages: readonly n
   vm.machine.disk.write(slot - 1, pages.length);
   const buffers = framesOf(vm, pages);
   if (buffers === null || vm.swapStore === null) return 0;
-  const result = yield* ioResult(vm, thread, vm.swapStore.write((slot - 1) * PAGE_SIZE, buffers), 'swwrt');
+  const io = vm.swapStore.write((slot - 1) * PAGE_SIZE, buffers);
+  const result = yield* ioResult(vm, thread, io, pages.length * PAGE_SIZE, 'swwrt');
   return result < 0 ? -result : 0;
 }

@@ -7,7 +7,6 @@
 import type { Task, Thread } from '../kernel/thread.js';
 import type { Cpu } from '../machine/cpu.js';
 import { Machine } from '../machine/machine.js';
-import { MemoryStore } from '../machine/memory-store.js';
 import type { BackingStore } from '../machine/store.js';
 import type { Tlb } from '../machine/tlb.js';
 import type { Access } from '../machine/units.js';
@@ -27,6 +26,7 @@ import {
   PAGE_NUMBERS,
 } from '../vm/arguments.js';
 import type { CallResult, Errno } from '../vm/errno.js';
+import { swapStoreOf } from '../vm/private-store.js';
 import type { Prot } from '../vm/prot.js';
 import { PROT_OF_ACCESS } from '../vm/prot.js';
 import type {
@@ -49,6 +49,7 @@ import { describeBacking, describeEntries, describeTranslations, layersOf } from
 import { DeviceHandle } from './device.js';
 import { faultStart } from './fault.js';
 import { beginFault, coverageListener, endFault } from './fault-pool.js';
+import type { Fault } from './fault-state.js';
 import { FAULT_NORMAL } from './fault-state.js';
 import { forkMap } from './fork.js';
 import { sysMmap } from './mmap.js';
@@ -85,7 +86,7 @@ export class NetbsdSystem implements VmSystem {
   /** Where the next file begins on the simulated disk: behind the swap area. */
   private nextDiskPage: number;
   /** Files and devices of this machine: those of another would be mapped with frames that mean something else here. */
-  private readonly handles = new WeakSet<object>();
+  private readonly handles = new Set<object>();
 
   constructor(options: NetbsdOptions = {}) {
     checkOptions(options);
@@ -100,7 +101,7 @@ export class NetbsdSystem implements VmSystem {
     });
     this.vm = new Vm(this.machine, {
       swapPages,
-      swapStore: swapStore(options, swapPages),
+      swapStore: swapStoreOf(options, swapPages),
       defects: options.defects ?? 'as-seeded',
       deadly: options.deadlyDefects ?? false,
     });
@@ -113,15 +114,9 @@ export class NetbsdSystem implements VmSystem {
       forget: (process) => this.forget(process),
     });
     this.nextDiskPage = swapPages + DISK_GAP_PAGES;
-    this.vm.kernel.startThread('pagedaemon', (thread) => pageDaemon(this.vm, thread));
+    this.vm.kernel.startDaemon('pagedaemon', this.vm.daemonChannel, (thread) => pageDaemon(this.vm, thread));
     this.pageoutThread = this.vm.kernel.createThread('pageout');
     this.vm.kernel.runDaemons();
-  }
-
-  /** Runs a task on a process's thread, as a system call. */
-  call<T>(process: VmProcess, task: Task<T>): T {
-    this.machine.clock.advance(this.machine.costs.syscall);
-    return this.vm.kernel.call((process as NetbsdProcess).thread, task);
   }
 
   /** The process as this system knows it. Throws for one that has exited, and for what is no process of this machine. */
@@ -138,6 +133,12 @@ export class NetbsdSystem implements VmSystem {
     const kind = backing.kind === 'file' ? VnodeObject : DeviceHandle;
     if (handle instanceof kind && this.handles.has(handle)) return;
     throw new TypeError(`backing.${backing.kind} must be a ${backing.kind} of this machine`);
+  }
+
+  /** Runs a task on a process's thread, as a system call. */
+  call<T>(process: VmProcess, task: Task<T>): T {
+    this.machine.clock.advance(this.machine.costs.syscall);
+    return this.vm.kernel.call(this.mine(process).thread, task);
   }
 
   /** A memory call on a range of bytes. */
@@ -186,7 +187,7 @@ export class NetbsdSystem implements VmSystem {
     this.vm.counters.forks++;
     child.dataStart = from.dataStart;
     child.dataEnd = from.dataEnd;
-    if (this.call(parent, forkMap(this.vm, from.thread, from.map, child.map))) return child;
+    if (this.call(from, forkMap(this.vm, from.thread, from.map, child.map))) return child;
     this.exit(child);
     return 'ENOMEM';
   }
@@ -266,6 +267,20 @@ export class NetbsdSystem implements VmSystem {
 
   fault(process: VmProcess, vpn: number, access: Access): number {
     const p = this.mine(process);
+    const f = this.newFault(p, vpn, access);
+    this.vm.kernel.runRecord(f, faultStart);
+    return this.account(p, f);
+  }
+
+  /** The same where a store answers later: other processes may run meanwhile. */
+  async faultAsync(process: VmProcess, vpn: number, access: Access): Promise<number> {
+    const p = this.mine(process);
+    const f = this.newFault(p, vpn, access);
+    await this.vm.kernel.runRecordAsync(f, faultStart);
+    return this.account(p, f);
+  }
+
+  private newFault(p: NetbsdProcess, vpn: number, access: Access): Fault {
     checkAccess(vpn, access);
     const f = beginFault(this.vm, p.thread, p.usage);
     f.originalMap = p.map;
@@ -273,7 +288,10 @@ export class NetbsdSystem implements VmSystem {
     f.askedType = PROT_OF_ACCESS[access];
     f.flag = FAULT_NORMAL;
     f.mayGiveUp = true;
-    this.vm.kernel.runRecord(f, faultStart);
+    return f;
+  }
+
+  private account(p: NetbsdProcess, f: Fault): number {
     this.lastFaultMajor = p.usage.major > f.majorBefore;
     const { result } = f;
     endFault(f);
@@ -340,11 +358,6 @@ export class NetbsdSystem implements VmSystem {
       this.processes.map((process) => ({ name: process.name, map: process.map })),
     );
   }
-}
-
-function swapStore(options: SystemOptions, pages: number): BackingStore | null {
-  if (pages === 0 || options.contents === false) return null;
-  return options.swapStore ?? new MemoryStore();
 }
 
 /** Starts a machine that runs NetBSD. */

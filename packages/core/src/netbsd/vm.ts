@@ -88,6 +88,8 @@ export class Vm {
   readonly freeFaults: Fault[] = [];
   /** For tests: answers true when an allocation of this kind shall fail. */
   allocationFails: ((kind: Allocation) => boolean) | null = null;
+  /** What was refused last, until the same is granted: waiting for memory does not help against that. */
+  private refused: Allocation | null = null;
 
   constructor(
     readonly machine: Machine,
@@ -105,6 +107,20 @@ export class Vm {
     this.swapStore = options.swapStore;
     this.mended = options.defects === 'mended';
     this.deadly = options.deadly ?? false;
+  }
+
+  /** Whether an allocation is refused: by a test, or because it is more than there can ever be. */
+  refuses(kind: Allocation, tooMuch = false): boolean {
+    if (this.allocationFails === null && this.refused === null && !tooMuch) return false;
+    const refused = tooMuch || this.allocationFails?.(kind) === true;
+    if (refused) this.refused = kind;
+    else if (this.refused === kind) this.refused = null;
+    return refused;
+  }
+
+  /** Whether somebody who has waited for memory would get none even so. */
+  get stillRefusing(): boolean {
+    return this.refused !== null;
   }
 
   /** panic(9). */

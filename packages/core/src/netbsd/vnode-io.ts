@@ -62,6 +62,12 @@ function readRun(vm: Vm, vnode: VnodeObject, run: Run): IoResult | Promise<IoRes
   return buffers.length === 0 ? 0 : vnode.store.read(run.index * PAGE_SIZE, buffers);
 }
 
+/** Bytes of a run that the store has. */
+function wantedOf(vm: Vm, vnode: VnodeObject, run: Run): number {
+  if (vm.machine.memory.bytes === null) return 0;
+  return Math.max(Math.min(vnode.store.size() - run.index * PAGE_SIZE, run.pages.length * PAGE_SIZE), 0);
+}
+
 /** Zeros what the store will not fill. */
 function zeroTail(vm: Vm, vnode: VnodeObject, run: Run): void {
   const left = vnode.end - run.index * PAGE_SIZE;
@@ -93,7 +99,7 @@ export function* readRuns(
 ): Task<number> {
   let error = 0;
   for (const run of runsToFill(vm, start, pages)) {
-    const result = yield* ioResult(vm, thread, readRun(vm, vnode, run), 'biowait');
+    const result = yield* ioResult(vm, thread, readRun(vm, vnode, run), wantedOf(vm, vnode, run), 'biowait');
     if (result < 0 && error === 0) error = -result;
   }
   return error;
@@ -111,7 +117,7 @@ export function startReadRuns(
   let left = runs.length;
   let error = 0;
   for (const run of runs) {
-    whenIoDone(vm, readRun(vm, vnode, run), (result) => {
+    whenIoDone(vm, readRun(vm, vnode, run), wantedOf(vm, vnode, run), (result) => {
       if (result < 0 && error === 0) error = -result;
       if (--left === 0) done(error);
     });
@@ -133,6 +139,7 @@ export function* writeRun(
   if (memory.bytes === null) return 0;
   const buffers = buffersUpTo(vm, pages, vnode.end - index * PAGE_SIZE);
   if (buffers.length === 0) return 0;
-  const result = yield* ioResult(vm, thread, vnode.store.write(index * PAGE_SIZE, buffers), 'biowait');
+  const wanted = buffers.reduce((sum, { length }) => sum + length, 0);
+  const result = yield* ioResult(vm, thread, vnode.store.write(index * PAGE_SIZE, buffers), wanted, 'biowait');
   return result < 0 ? -result : 0;
 }

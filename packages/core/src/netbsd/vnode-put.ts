@@ -172,7 +172,8 @@ function* putDirty(put: Put, page: number): Task<number> {
   const error = yield* writeRun(vm, thread, vnode, first, cluster);
   while (!vnode.lock.acquire(thread)) yield;
   for (const each of cluster) {
-    if (error !== 0 && vm.mended) stayDirty(vm, each);
+    // As seeded what could not be written is lost: the page counts as clean (oddity 25).
+    if (error !== 0 && vm.mended) keepDirty(vm, each);
     if (pageHas(vm, each, PG_PAGEOUT)) {
       vm.pages.flags[each] = (vm.pages.flags[each] & ~PG_PAGEOUT) | PG_RELEASED;
       vm.counters.pdfreed++;
@@ -182,8 +183,8 @@ function* putDirty(put: Put, page: number): Task<number> {
   return error;
 }
 
-/** A page that could not be written. As seeded it is clean now, or even freed, and what was in it lost (oddity 24). */
-function stayDirty(vm: Vm, page: number): void {
+/** It is as if nobody had tried to write it. */
+function keepDirty(vm: Vm, page: number): void {
   vm.pages.flags[page] &= ~(PG_CLEAN | PG_PAGEOUT | PG_RELEASED);
   pageActivate(vm, page);
 }

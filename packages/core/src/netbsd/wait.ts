@@ -19,9 +19,9 @@ export interface WaitAccount {
   readonly mayGiveUp: boolean;
 }
 
-/** An account that cannot give up. */
-export function kernelAccount(): WaitAccount {
-  return { fruitlessWaits: 0, mayGiveUp: false };
+/** The account of a call that has no way to fail for want of memory: as seeded it sleeps for ever, mended it answers ENOMEM. */
+export function callAccount(vm: Vm): WaitAccount {
+  return { fruitlessWaits: 0, mayGiveUp: vm.mended };
 }
 
 /** Wakes the page daemon and puts the thread to sleep; the caller leaves the CPU, then asks `waitedInVain`. */
@@ -33,7 +33,7 @@ export function requestMemory(vm: Vm, thread: Thread, wmesg: string): void {
 
 /** After a wait: true when it was one too many. @throws KernelHang when the account cannot give up */
 export function waitedInVain(vm: Vm, thread: Thread, account: WaitAccount, wmesg: string): boolean {
-  if (vm.pages.free > RESERVE_KERNEL) return false;
+  if (vm.pages.free > RESERVE_KERNEL && !vm.stillRefusing) return false;
   if (++account.fruitlessWaits < WAITS_MAX) return false;
   if (account.mayGiveUp || vm.mended) return true;
   throw new KernelHang(wmesg, `${thread.name} waits for memory that nobody can free (${wmesg})`);

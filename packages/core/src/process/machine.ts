@@ -17,6 +17,7 @@ import type {
 } from './api.js';
 import { checkPages, checkPath } from './arguments.js';
 import { addPager, addStore, bootCore, mustBeSynchronous, statusOf, storeOf } from './boot.js';
+import { type CapturedState, captureState, restoreState } from './capture.js';
 import type { MachineCore } from './core.js';
 import { flush } from './file-calls.js';
 import type { MachineFile } from './files.js';
@@ -114,12 +115,28 @@ export class SyncMachine implements Machine {
     this.core.system.check();
   }
 
+  /** Everything that can change: the kernel with its machine, files and swap in memory, processes, descriptors. */
   snapshot(): Snapshot {
-    throw new Error('not yet');
+    return new TakenSnapshot(this, captureState([this.core]));
   }
 
-  restore(_snapshot: Snapshot): void {
-    throw new Error('not yet');
+  restore(snapshot: Snapshot): void {
+    if (!(snapshot instanceof TakenSnapshot)) throw new TypeError('snapshot must be what snapshot() answered');
+    if (snapshot.machine !== this) throw new RangeError('snapshot must be one of this machine');
+    const before = [...this.core.processes];
+    restoreState(snapshot.state);
+    for (const process of before) if (!this.core.processes.includes(process)) process.undo();
+  }
+}
+
+class TakenSnapshot implements Snapshot {
+  constructor(
+    readonly machine: SyncMachine,
+    readonly state: CapturedState,
+  ) {}
+
+  get bytes(): number {
+    return this.state.bytes;
   }
 }
 

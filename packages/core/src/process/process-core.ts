@@ -22,6 +22,7 @@ export function noTranslations(): Pmap {
 export class ProcessCore {
   alive = true;
   killedBy: SignalValue | null = null;
+  private undone = false;
   pmap: Pmap;
   readonly descriptors = new Descriptors();
   /** The child of a vfork that runs in this address space, or null. */
@@ -64,6 +65,7 @@ export class ProcessCore {
   }
 
   private endedText(): string {
+    if (this.undone) return `process ${this.id} ('${this.name}') was made after the snapshot that has been restored`;
     const how = this.killedBy === null ? 'has exited' : `was killed by ${this.killedBy.signal} (${this.killedBy.code})`;
     return `process ${this.id} ('${this.name}') ${how}`;
   }
@@ -78,6 +80,13 @@ export class ProcessCore {
     const { processes } = this.core;
     const at = processes.indexOf(this);
     if (at >= 0) processes.splice(at, 1);
+  }
+
+  /** A machine has been put back to a moment before this process was made. */
+  undo(): void {
+    this.alive = false;
+    this.undone = true;
+    this.pmap = noTranslations();
   }
 
   /** As the statistics clock does. */

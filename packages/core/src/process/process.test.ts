@@ -1,10 +1,11 @@
+/** A process on each system, end to end: forks, files, signals, exec and vfork, snapshots. */
 import { describe, expect, it } from 'vitest';
 import type { Process } from './api.js';
 import { MAP_ANON, MAP_PRIVATE, MAP_SHARED, MemorySignal, O_CREAT, O_RDWR, PROT_READ, PROT_WRITE } from './index.js';
 import { createMachine } from './machine.js';
 
 const RW = PROT_READ | PROT_WRITE;
-const SYSTEMS = ['freebsd'] as const;
+const SYSTEMS = ['freebsd', 'netbsd'] as const;
 
 describe.each(SYSTEMS)('%s', (system) => {
   const text = new TextEncoder().encode('hello, kernel');
@@ -82,5 +83,33 @@ describe.each(SYSTEMS)('%s', (system) => {
     child.store8(child.dataEnd - 1, 1);
     machine.check();
     expect(p.usage().ru_minflt).toBeGreaterThan(0);
+  });
+
+  it('goes back to a snapshot', () => {
+    const machine = createMachine({ system, memory: 128 * 4096, swap: 512 * 4096, files: { '/f': text } });
+    const p = machine.spawn();
+    const at = p.mmap(0, 200 * 4096, RW, MAP_ANON | MAP_PRIVATE) as number;
+    for (let i = 0; i < 200; i++) p.store32(at + i * 4096, i);
+    const fd = p.open('/f', O_RDWR) as number;
+    const snapshot = machine.snapshot();
+    expect(snapshot.bytes).toBeGreaterThan(128 * 4096 * 0.5);
+    for (let round = 0; round < 2; round++) {
+      const child = p.fork() as Process;
+      for (let i = 0; i < 200; i += 3) p.store32(at + i * 4096, 1000 + i);
+      expect(p.write(fd, at, 4)).toBe(4);
+      p.close(fd);
+      p.munmap(at, 4096);
+      child.exit();
+      const late = machine.spawn('late');
+      machine.restore(snapshot);
+      machine.check();
+      expect(() => late.load8(0)).toThrow(/after the snapshot/);
+      expect(machine.processes).toEqual([p]);
+      for (let i = 0; i < 200; i++) expect(p.load32(at + i * 4096)).toBe(i);
+      const bytes = p.mmap(0, 4096, RW, MAP_ANON | MAP_PRIVATE) as number;
+      expect(p.read(fd, bytes, 100)).toBe(text.length);
+      expect(p.load8(bytes)).toBe(0x68);
+    }
+    expect(() => createMachine({ system }).restore(snapshot)).toThrow(RangeError);
   });
 });

@@ -27,23 +27,23 @@ import type {
 type Loan = Extract<NetbsdCommand, { name: 'loan' }>;
 
 class NetbsdCommands implements ScenarioExtension {
-  readonly #system: NetbsdSystem;
-  readonly #segments = new Map<string, AnonObject>();
+  private readonly system: NetbsdSystem;
+  private readonly segments = new Map<string, AnonObject>();
   /** Loans to the kernel that stand, by the words that made them, newest last. */
-  readonly #loans = new Map<string, number[][]>();
+  private readonly loans = new Map<string, number[][]>();
 
   constructor(system: NetbsdSystem) {
-    this.#system = system;
+    this.system = system;
   }
 
   run(command: ExtensionCommand, context: ExtensionContext): void {
-    const { vm } = this.#system;
+    const { vm } = this.system;
     switch (command.name) {
       case 'loan':
-        this.#loan(command, context);
+        this.loan(command, context);
         break;
       case 'unloan':
-        this.#unloan(command, context);
+        this.unloan(command, context);
         break;
       case 'swaperror':
         orderSwapErrors(vm, command.count, command.again);
@@ -55,18 +55,18 @@ class NetbsdCommands implements ScenarioExtension {
         vm.pmap.failures = command.count;
         break;
       case 'shm':
-        this.#segments.set(command.segment, new AnonObject(vm, command.segment, command.pages));
+        this.segments.set(command.segment, new AnonObject(vm, command.segment, command.pages));
         break;
       case 'map shm':
-        this.#call(command.process, context, (p) =>
-          this.#system.call(
+        this.call(command.process, context, (p) =>
+          this.system.call(
             p,
             mapShared(
               vm,
               p,
               command.address,
               command.pages,
-              this.#segments.get(command.segment) as AnonObject,
+              this.segments.get(command.segment) as AnonObject,
               command.offset,
               command.sharing,
               command.protection,
@@ -75,19 +75,17 @@ class NetbsdCommands implements ScenarioExtension {
         );
         break;
       case 'reserve':
-        this.#call(command.process, context, (p) =>
-          this.#system.call(p, reserve(vm, p, command.address, command.pages)),
-        );
+        this.call(command.process, context, (p) => this.system.call(p, reserve(vm, p, command.address, command.pages)));
         break;
       case 'submap':
-        this.#call(command.process, context, (p) => {
+        this.call(command.process, context, (p) => {
           const inner = context.process(command.inner);
           if (inner === null) return 0;
-          return this.#system.call(p, makeSubmap(vm, p, command.address, command.pages, inner as NetbsdProcess));
+          return this.system.call(p, makeSubmap(vm, p, command.address, command.pages, inner as NetbsdProcess));
         });
         break;
       case 'kernelmap':
-        this.#call(command.process, context, (p) => {
+        this.call(command.process, context, (p) => {
           vm.kernelMap = p.map;
           return 0;
         });
@@ -98,44 +96,44 @@ class NetbsdCommands implements ScenarioExtension {
   }
 
   /** Runs a call of a living process; prints its refusal. */
-  #call(name: string, context: ExtensionContext, call: (process: NetbsdProcess) => CallResult): void {
+  private call(name: string, context: ExtensionContext, call: (process: NetbsdProcess) => CallResult): void {
     const process: VmProcess | null = context.process(name);
     if (process === null) return;
     const result = call(process as NetbsdProcess);
     if (failed(result)) context.refuse(name, result);
   }
 
-  #loan(command: Loan, context: ExtensionContext): void {
-    const { vm } = this.#system;
+  private loan(command: Loan, context: ExtensionContext): void {
+    const { vm } = this.system;
     const { to } = command;
-    this.#call(command.process, context, (p) => {
+    this.call(command.process, context, (p) => {
       if (to === 'kernel') {
-        const lent = this.#system.call(p, loanToKernel(vm, p, command.address, command.pages));
+        const lent = this.system.call(p, loanToKernel(vm, p, command.address, command.pages));
         if (typeof lent === 'string') return lent;
-        this.#standing(command).push(lent);
+        this.standing(command).push(lent);
         return 0;
       }
       const q = context.process(to.process);
       if (q === null) return 0;
       const borrower = q as NetbsdProcess;
-      return this.#system.call(p, loanToProcess(vm, p, command.address, command.pages, borrower, to.address));
+      return this.system.call(p, loanToProcess(vm, p, command.address, command.pages, borrower, to.address));
     });
   }
 
-  #standing(words: { process: string; address: number; pages: number }): number[][] {
+  private standing(words: { process: string; address: number; pages: number }): number[][] {
     const key = `${words.process} ${words.address} ${words.pages}`;
-    let loans = this.#loans.get(key);
+    let loans = this.loans.get(key);
     if (loans === undefined) {
       loans = [];
-      this.#loans.set(key, loans);
+      this.loans.set(key, loans);
     }
     return loans;
   }
 
-  #unloan(command: Extract<NetbsdCommand, { name: 'unloan' | 'reserve' }>, context: ExtensionContext): void {
-    const pages = this.#standing(command).pop();
+  private unloan(command: Extract<NetbsdCommand, { name: 'unloan' | 'reserve' }>, context: ExtensionContext): void {
+    const pages = this.standing(command).pop();
     if (pages === undefined) context.refuse(command.process, 'EINVAL');
-    else unloanKernel(this.#system.vm, pages);
+    else unloanKernel(this.system.vm, pages);
   }
 }
 

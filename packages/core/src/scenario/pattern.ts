@@ -28,29 +28,30 @@ export function patternPage(page: number): Uint8Array {
 /** A file that holds the pattern until something else is written; only written pages take memory. */
 export class PatternStore implements BackingStore {
   readonly synchronous = true;
-  readonly #written = new Map<number, Uint8Array>();
-  #size: number;
+  readonly selfContained = true;
+  private readonly written = new Map<number, Uint8Array>();
+  private length: number;
   /** The pattern ends where the file has ever ended; what comes after is zero. */
-  #patternEnd: number;
+  private patternEnd: number;
 
   /** `bytes`: the file's length. */
   constructor(bytes: number) {
-    this.#size = bytes;
-    this.#patternEnd = bytes;
+    this.length = bytes;
+    this.patternEnd = bytes;
   }
 
   size(): number {
-    return this.#size;
+    return this.length;
   }
 
   read(offset: number, buffers: readonly Uint8Array[]): IoResult {
     let at = offset;
     for (const buffer of buffers) {
       let done = 0;
-      while (done < buffer.length && at < this.#size) {
+      while (done < buffer.length && at < this.length) {
         const within = at % PAGE_SIZE;
-        const count = Math.min(PAGE_SIZE - within, buffer.length - done, this.#size - at);
-        this.#copyOut(Math.floor(at / PAGE_SIZE), within, buffer.subarray(done, done + count));
+        const count = Math.min(PAGE_SIZE - within, buffer.length - done, this.length - at);
+        this.copyOut(Math.floor(at / PAGE_SIZE), within, buffer.subarray(done, done + count));
         done += count;
         at += count;
       }
@@ -66,21 +67,21 @@ export class PatternStore implements BackingStore {
       while (done < buffer.length) {
         const within = at % PAGE_SIZE;
         const count = Math.min(PAGE_SIZE - within, buffer.length - done);
-        this.#pageToWrite(Math.floor(at / PAGE_SIZE)).set(buffer.subarray(done, done + count), within);
+        this.pageToWrite(Math.floor(at / PAGE_SIZE)).set(buffer.subarray(done, done + count), within);
         done += count;
         at += count;
       }
     }
-    this.#size = Math.max(this.#size, at);
+    this.length = Math.max(this.length, at);
     return at - offset;
   }
 
   truncate(bytes: number): IoResult {
-    this.#size = bytes;
-    this.#patternEnd = Math.min(this.#patternEnd, bytes);
-    for (const [page, contents] of this.#written) {
+    this.length = bytes;
+    this.patternEnd = Math.min(this.patternEnd, bytes);
+    for (const [page, contents] of this.written) {
       const start = page * PAGE_SIZE;
-      if (start >= bytes) this.#written.delete(page);
+      if (start >= bytes) this.written.delete(page);
       else if (start + PAGE_SIZE > bytes) contents.fill(0, bytes - start);
     }
     return 0;
@@ -92,23 +93,23 @@ export class PatternStore implements BackingStore {
 
   close(): void {}
 
-  #copyOut(page: number, within: number, target: Uint8Array): void {
-    const written = this.#written.get(page);
+  private copyOut(page: number, within: number, target: Uint8Array): void {
+    const written = this.written.get(page);
     if (written !== undefined) {
       target.set(written.subarray(within, within + target.length));
       return;
     }
-    const patterned = Math.max(0, Math.min(target.length, this.#patternEnd - page * PAGE_SIZE - within));
+    const patterned = Math.max(0, Math.min(target.length, this.patternEnd - page * PAGE_SIZE - within));
     if (patterned > 0) target.set(patternPage(page).subarray(within, within + patterned));
     target.fill(0, patterned);
   }
 
-  #pageToWrite(page: number): Uint8Array {
-    let contents = this.#written.get(page);
+  private pageToWrite(page: number): Uint8Array {
+    let contents = this.written.get(page);
     if (contents === undefined) {
       contents = new Uint8Array(PAGE_SIZE);
-      this.#copyOut(page, 0, contents);
-      this.#written.set(page, contents);
+      this.copyOut(page, 0, contents);
+      this.written.set(page, contents);
     }
     return contents;
   }

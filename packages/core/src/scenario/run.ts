@@ -67,33 +67,34 @@ export function runScenario(script: Script, options: RunOptions): RunEnd {
   }
 }
 
-class ScenarioRun {
-  readonly #system: VmSystem;
-  readonly #write: (line: string) => void;
-  readonly #observer: FaultObserver | null;
-  readonly #extension: ScenarioExtension | null;
-  readonly #processes = new Map<string, VmProcess>();
-  readonly #files = new Map<string, VmFile>();
-  readonly #devices = new Map<string, VmDevice>();
-  #inFault = false;
+/** A run of one script; its commands can be carried out one by one. */
+export class ScenarioRun {
+  private readonly system: VmSystem;
+  private readonly write: (line: string) => void;
+  private readonly observer: FaultObserver | null;
+  private readonly extension: ScenarioExtension | null;
+  private readonly processes = new Map<string, VmProcess>();
+  private readonly files = new Map<string, VmFile>();
+  private readonly devices = new Map<string, VmDevice>();
+  private inFault = false;
 
   constructor(system: VmSystem, options: RunOptions) {
-    this.#system = system;
-    this.#write = options.write;
-    this.#observer = options.observe?.(system) ?? null;
-    this.#extension = options.extension?.(system) ?? null;
-    system.onKill = (process) => this.#write(`killed ${process.name}`);
+    this.system = system;
+    this.write = options.write;
+    this.observer = options.observe?.(system) ?? null;
+    this.extension = options.extension?.(system) ?? null;
+    system.onKill = (process) => this.write(`killed ${process.name}`);
   }
 
   /** Prints how the kernel ended, or throws on what is not the kernel's doing. */
   ended(error: unknown): RunEnd {
     if (!(error instanceof KernelPanic || error instanceof KernelHang)) throw error;
-    if (this.#inFault) this.#writeAll(this.#observer?.abandonedFault?.() ?? []);
+    if (this.inFault) this.writeAll(this.observer?.abandonedFault?.() ?? []);
     if (error instanceof KernelPanic) {
-      this.#write(`panic ${error.message}`);
+      this.write(`panic ${error.message}`);
       return 'panic';
     }
-    this.#write(`hang ${error.wmesg}`);
+    this.write(`hang ${error.wmesg}`);
     return 'hang';
   }
 
@@ -103,55 +104,55 @@ class ScenarioRun {
       case 'swap':
         break; // the machine was built with them
       case 'file':
-        this.#files.set(action.name, this.#system.createFile(action.name, new PatternStore(action.bytes)));
+        this.files.set(action.name, this.system.createFile(action.name, new PatternStore(action.bytes)));
         break;
       case 'device':
-        this.#devices.set(action.name, this.#createDevice(action.name, action.pages));
+        this.devices.set(action.name, this.createDevice(action.name, action.pages));
         break;
       case 'proc':
-        this.#processes.set(action.process, this.#system.spawn(action.process));
+        this.processes.set(action.process, this.system.spawn(action.process));
         break;
       case 'fork':
-        this.#fork(action.process, action.child);
+        this.fork(action.process, action.child);
         break;
       case 'exit':
-        this.#exit(action.process);
+        this.exit(action.process);
         break;
       case 'pageout':
-        this.#system.pageout(action.pages);
+        this.system.pageout(action.pages);
         break;
       case 'read':
       case 'write':
-        this.#accesses(action);
+        this.accesses(action);
         break;
       case 'byte':
-        this.#byte(action.process, action.address);
+        this.byte(action.process, action.address);
         break;
       case 'extension':
-        this.#own(action);
+        this.own(action);
         break;
       case 'pmap':
       case 'entries':
       case 'usage':
       case 'backing':
-        this.#writeAll(processDump(this.#system, this.#processes.get(action.process), action, this.#extension));
+        this.writeAll(processDump(this.system, this.processes.get(action.process), action, this.extension));
         break;
       case 'queues':
       case 'counters':
       case 'print':
-        this.#writeAll(machineDump(this.#system, action));
+        this.writeAll(machineDump(this.system, action));
         break;
       default:
-        this.#call(action);
+        this.call(action);
     }
   }
 
-  #writeAll(lines: readonly string[]): void {
-    for (const line of lines) this.#write(line);
+  private writeAll(lines: readonly string[]): void {
+    for (const line of lines) this.write(line);
   }
 
-  #createDevice(name: string, pages: number): VmDevice {
-    return this.#system.createDevice(name, pages, (page, bytes) => bytes.set(patternPage(page)));
+  private createDevice(name: string, pages: number): VmDevice {
+    return this.system.createDevice(name, pages, (page, bytes) => bytes.set(patternPage(page)));
   }
 
   // ---- processes
@@ -160,45 +161,45 @@ class ScenarioRun {
    * The process of that name, or null with an error line when it is not there: its fork was refused, or the kernel
    * killed it. The script could not know either when it was written.
    */
-  #living(name: string, word: string): VmProcess | null {
-    const process = this.#processes.get(name);
+  private living(name: string, word: string): VmProcess | null {
+    const process = this.processes.get(name);
     if (process?.alive) return process;
-    this.#write(`error ${name} ${word} ESRCH`);
+    this.write(`error ${name} ${word} ESRCH`);
     return null;
   }
 
-  #fork(name: string, childName: string): void {
-    const parent = this.#living(name, 'fork');
+  private fork(name: string, childName: string): void {
+    const parent = this.living(name, 'fork');
     if (parent === null) return;
-    const child = this.#system.fork(parent, childName);
+    const child = this.system.fork(parent, childName);
     if (typeof child === 'string') {
-      this.#processes.delete(childName);
-      this.#write(`error ${name} fork ${child}`);
+      this.processes.delete(childName);
+      this.write(`error ${name} fork ${child}`);
     } else {
-      this.#processes.set(childName, child);
+      this.processes.set(childName, child);
     }
   }
 
-  #exit(name: string): void {
-    const process = this.#living(name, 'exit');
-    if (process !== null) this.#system.exit(process);
+  private exit(name: string): void {
+    const process = this.living(name, 'exit');
+    if (process !== null) this.system.exit(process);
   }
 
   // ---- memory calls
 
-  #call(action: CallAction): void {
-    const process = this.#living(action.process, action.kind);
+  private call(action: CallAction): void {
+    const process = this.living(action.process, action.kind);
     if (process === null) return;
-    const result = this.#memoryCall(process, action);
-    if (failed(result)) this.#write(`error ${action.process} ${action.kind} ${result}`);
+    const result = this.memoryCall(process, action);
+    if (failed(result)) this.write(`error ${action.process} ${action.kind} ${result}`);
   }
 
-  #memoryCall(process: VmProcess, action: CallAction): CallResult {
-    const system = this.#system;
+  private memoryCall(process: VmProcess, action: CallAction): CallResult {
+    const system = this.system;
     const length = action.pages * PAGE_SIZE;
     switch (action.kind) {
       case 'map':
-        return system.map(process, this.#mapRequest(action));
+        return system.map(process, this.mapRequest(action));
       case 'unmap':
         return system.unmap(process, action.address, length);
       case 'protect':
@@ -216,7 +217,7 @@ class ScenarioRun {
     }
   }
 
-  #mapRequest(action: MapAction): MapRequest {
+  private mapRequest(action: MapAction): MapRequest {
     const { address, pages, protection, sharing, backing } = action;
     return {
       address,
@@ -228,99 +229,99 @@ class ScenarioRun {
         backing.kind === 'anon'
           ? { kind: 'anon' }
           : backing.kind === 'file'
-            ? { kind: 'file', file: this.#file(backing.name), offset: backing.offset * PAGE_SIZE }
-            : { kind: 'device', device: this.#device(backing.name), offset: backing.offset * PAGE_SIZE },
+            ? { kind: 'file', file: this.file(backing.name), offset: backing.offset * PAGE_SIZE }
+            : { kind: 'device', device: this.device(backing.name), offset: backing.offset * PAGE_SIZE },
     };
   }
 
-  #file(name: string): VmFile {
-    return this.#files.get(name) as VmFile;
+  private file(name: string): VmFile {
+    return this.files.get(name) as VmFile;
   }
 
-  #device(name: string): VmDevice {
-    return this.#devices.get(name) as VmDevice;
+  private device(name: string): VmDevice {
+    return this.devices.get(name) as VmDevice;
   }
 
   // ---- accesses
 
-  #accesses(action: Extract<AccessAction, Range>): void {
-    const process = this.#living(action.process, action.kind);
+  private accesses(action: Extract<AccessAction, Range>): void {
+    const process = this.living(action.process, action.kind);
     if (process === null) return;
     for (let i = 0; i < action.pages && process.alive; i++) {
       const address = action.address + i * PAGE_SIZE;
       if (action.kind === 'read') {
-        this.#touch(process, address, ACCESS_READ);
+        this.touch(process, address, ACCESS_READ);
       } else {
-        const frame = this.#touch(process, address, ACCESS_WRITE);
-        if (frame >= 0) this.#bytes(frame)[address % PAGE_SIZE] = action.value;
+        const frame = this.touch(process, address, ACCESS_WRITE);
+        if (frame >= 0) this.bytes(frame)[address % PAGE_SIZE] = action.value;
       }
     }
   }
 
-  #byte(name: string, address: number): void {
-    const process = this.#living(name, 'byte');
+  private byte(name: string, address: number): void {
+    const process = this.living(name, 'byte');
     if (process === null) return;
-    const frame = this.#touch(process, address, ACCESS_READ);
+    const frame = this.touch(process, address, ACCESS_READ);
     if (frame < 0) return;
-    const value = this.#bytes(frame)[address % PAGE_SIZE] as number;
-    this.#write(`byte ${name} ${hex(address)} = 0x${value.toString(16).padStart(2, '0')}`);
+    const value = this.bytes(frame)[address % PAGE_SIZE] as number;
+    this.write(`byte ${name} ${hex(address)} = 0x${value.toString(16).padStart(2, '0')}`);
   }
 
-  #bytes(frame: number): Uint8Array {
-    const bytes = this.#system.frameBytes(frame);
+  private bytes(frame: number): Uint8Array {
+    const bytes = this.system.frameBytes(frame);
     if (bytes === null) throw new Error('a scenario needs a machine with contents');
     return bytes;
   }
 
   /** One access: the frame that it reached, or -1 when it was dropped. */
-  #touch(process: VmProcess, address: number, access: Access): number {
-    const system = this.#system;
+  private touch(process: VmProcess, address: number, access: Access): number {
+    const system = this.system;
     const vpn = pageOf(address);
     for (let faults = 0; ; faults++) {
       const frame = system.translate(process, vpn, access);
       if (frame >= 0) return frame;
       if (faults === FAULTS_PER_ACCESS_MAX) {
-        this.#write(`${this.#faultWords(process, vpn, access)} LOOP`);
+        this.write(`${this.faultWords(process, vpn, access)} LOOP`);
         return -1;
       }
-      if (!this.#fault(process, vpn, access)) return -1;
+      if (!this.fault(process, vpn, access)) return -1;
     }
   }
 
-  #faultWords(process: VmProcess, vpn: number, access: Access): string {
+  private faultWords(process: VmProcess, vpn: number, access: Access): string {
     return `fault ${process.name} ${access === ACCESS_WRITE ? 'w' : 'r'} ${hex(vpn * PAGE_SIZE)}`;
   }
 
   /** One fault and its line; false when the handler refused. */
-  #fault(process: VmProcess, vpn: number, access: Access): boolean {
-    const system = this.#system;
-    this.#observer?.beforeFault(process, vpn, access);
-    this.#inFault = true;
+  private fault(process: VmProcess, vpn: number, access: Access): boolean {
+    const system = this.system;
+    this.observer?.beforeFault(process, vpn, access);
+    this.inFault = true;
     const code = system.fault(process, vpn, access);
-    this.#inFault = false;
-    const line = `${this.#faultWords(process, vpn, access)} ${system.faultCodeName(code)}`;
+    this.inFault = false;
+    const line = `${this.faultWords(process, vpn, access)} ${system.faultCodeName(code)}`;
     const success = code === system.faultSuccess;
-    this.#write(success ? `${line} ${system.lastFaultMajor ? 'major' : 'minor'}` : line);
-    if (this.#observer !== null) this.#writeAll(this.#observer.afterFault(code));
+    this.write(success ? `${line} ${system.lastFaultMajor ? 'major' : 'minor'}` : line);
+    if (this.observer !== null) this.writeAll(this.observer.afterFault(code));
     return success;
   }
 
   // ---- the system's own commands
 
-  #own(action: ExtensionAction): void {
-    if (this.#extension === null) throw new Error(`${this.#system.name} has no way to run ${action.word}`);
-    this.#extension.run(action.command, this.#context(action.word));
+  private own(action: ExtensionAction): void {
+    if (this.extension === null) throw new Error(`${this.system.name} has no way to run ${action.word}`);
+    this.extension.run(action.command, this.context(action.word));
   }
 
-  #context(word: string): ExtensionContext {
+  private context(word: string): ExtensionContext {
     return {
-      system: this.#system,
-      write: (line) => this.#write(line),
-      refuse: (process, errno) => this.#write(`error ${process} ${word} ${errno}`),
-      process: (name) => this.#living(name, word),
-      file: (name) => this.#file(name),
-      device: (name) => this.#device(name),
-      access: (process, address, access) => this.#touch(process, address, access),
+      system: this.system,
+      write: (line) => this.write(line),
+      refuse: (process, errno) => this.write(`error ${process} ${word} ${errno}`),
+      process: (name) => this.living(name, word),
+      file: (name) => this.file(name),
+      device: (name) => this.device(name),
+      access: (process, address, access) => this.touch(process, address, access),
     };
   }
 }

@@ -7,7 +7,7 @@
 import type { PageTables, Pmap } from '../machine/pagetable.js';
 import { LEAF_PAGES, PTE_PROT, PTE_VALID, PTE_WIRED } from '../machine/pagetable.js';
 import { protName } from '../vm/prot.js';
-import { rangeName } from './explain-values.js';
+import { rangeName } from './explain-words.js';
 
 /** What counts as a change of a translation: the page, the protection, the wired mark. */
 const SEEN = ~0xff | PTE_VALID | PTE_PROT | PTE_WIRED;
