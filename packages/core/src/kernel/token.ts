@@ -27,13 +27,18 @@ export class Token implements Lock {
     return true;
   }
 
-  /** Gives back the newest hold of the token. */
+  /**
+   * Gives back the newest hold of the token. A thread that has been put to sleep under it, and leaves the CPU next, has lost the token already:
+   * it only will not get it back.
+   */
   release(thread: Thread): void {
     const at = thread.tokens.lastIndexOf(this);
-    if (at < 0 || this.owner !== thread)
+    const asleep = thread.state === 'sleeping';
+    if (at < 0 || (this.owner !== thread && !asleep)) {
       throw new Error(`${thread.name} releases ${this.name}, which it does not hold`);
+    }
     thread.tokens.splice(at, 1);
-    if (!thread.tokens.includes(this)) this.yieldUp();
+    if (this.owner === thread && !thread.tokens.includes(this)) this.yieldUp();
   }
 
   heldBy(thread: Thread): boolean {
