@@ -226,9 +226,20 @@ export class World {
 
   // ---- memory ----------------------------------------------------------------------------------------------------------
 
-  /** Takes all pages away that can be taken. */
+  /**
+   * Takes all pages away that can be taken. Pages that are only cached stay where they are on dragonfly until somebody needs their frames: somebody
+   * does.
+   */
   squeeze(m: Machine = this.m): void {
     for (let round = 0; round < 4; round++) m.pageout(m.bytes.length);
+    if (this.system !== 'dragonfly' || this.queue('cache', m) === 0) return;
+    const eater = m.spawn('eater');
+    const pages = this.queue('free', m) + this.queue('cache', m);
+    const at = this.anon(eater, pages);
+    for (let page = 0; page < pages && this.queue('cache', m) > 0 && eater.alive; page++) {
+      signalIn(() => eater.store8(at + page * PAGE, 1));
+    }
+    if (eater.alive) eater.exit();
   }
 
   queue(name: string, m: Machine = this.m): number {
