@@ -2,10 +2,12 @@
  * For tests of snapshots: scenario scripts carried out command by command, and the whole state of a machine as one line of text.
  */
 import { createHash } from 'node:crypto';
-import type { ParseResult, SystemName, SystemOptions, VmSystem } from '@faultline/core';
-import { dragonflyExtension, netbsdCommands, parseScenario, SYSTEMS } from '@faultline/core';
 import { Thread } from '../packages/core/src/kernel/thread.js';
+import type { ParseResult } from '../packages/core/src/scenario/index.js';
+import { dragonflyExtension, netbsdCommands, parseScenario } from '../packages/core/src/scenario/index.js';
 import { ScenarioRun } from '../packages/core/src/scenario/run.js';
+import { SYSTEMS } from '../packages/core/src/systems.js';
+import type { SystemName, SystemOptions, VmSystem } from '../packages/core/src/vm/system.js';
 
 const EXTENSIONS = { csrg: undefined, freebsd: undefined, dragonfly: dragonflyExtension, netbsd: netbsdCommands };
 /** What a snapshot leaves as it is, and what it begins afresh. */

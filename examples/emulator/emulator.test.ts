@@ -9,7 +9,7 @@ import { GuestSystem, TEXT } from './system.js';
 
 /** What a program answers on a bare buffer. */
 function bare(source: string, registers: readonly number[]): number {
-  const memory = new BareMemory(2 ** 22);
+  const memory = new BareMemory(2 ** 23);
   memory.bytes.set(new Uint8Array(assemble(source, TEXT).words.buffer), TEXT);
   const cpu = new Cpu(memory);
   cpu.pc = TEXT;
@@ -35,8 +35,8 @@ describe.each(SYSTEM_NAMES)('the emulator over %s', (system) => {
   });
 
   it('pages to swap when memory is small', () => {
-    const guest = new GuestSystem(system, 64 * 4096);
-    const words = 60_000;
+    const guest = new GuestSystem(system, 256 * 4096);
+    const words = 400_000;
     const cpu = guest.load('scatter', assemble(SCATTER, TEXT));
     guest.machine.processes.at(-1)?.mmap(0x100000, words * 4, 3, 0x1012);
     cpu.registers.set([0, words, 0x100000, 1]);

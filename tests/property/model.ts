@@ -159,23 +159,32 @@ export class Model {
     const refusal = this.mapRefusal(request);
     if (refusal !== null) return insist(actual, refusal, 'mmap refuses these arguments');
     if (request.length === 0) return insist(actual, request.address, 'mmap of nothing succeeds');
-    const pages = Math.ceil(request.length / PAGE_SIZE);
-    const start = request.fixed ? request.address / PAGE_SIZE : gap(process, this.hint(request.address), pages);
+    const { backing, sharing } = request;
+    const within = offsetOf(request) % PAGE_SIZE;
+    const pages = Math.ceil((request.length + within) / PAGE_SIZE);
+    const start = request.fixed
+      ? (request.address - within) / PAGE_SIZE
+      : gap(process, this.hint(request.address), pages);
     if (start === null) return insist(actual, 'ENOMEM', 'there is no gap of that length');
     this.remove(process, { start, end: start + pages });
-    const { backing, sharing } = request;
-    const first = backing.kind === 'anon' ? 0 : backing.offset / PAGE_SIZE;
+    const first = Math.floor(offsetOf(request) / PAGE_SIZE);
     if (backing.kind === 'device' && (sharing === 'private' || first + pages > backing.device.pages)) {
       return insist(actual, 'EINVAL', 'a device is mapped shared and within its length');
     }
-    insist(actual, start * PAGE_SIZE, 'the mapping can be made');
+    insist(actual, start * PAGE_SIZE + within, 'the mapping can be made');
     for (let i = 0; i < pages; i++) this.put(process, start + i, this.newPlace(request, first + i));
   }
 
-  private mapRefusal({ address, length, fixed, backing }: MapRequest): CallResult | null {
-    if (fixed && (address % PAGE_SIZE !== 0 || address < MIN_ADDRESS)) return 'EINVAL';
-    if (fixed && address + Math.ceil(length / PAGE_SIZE) * PAGE_SIZE > MAX_ADDRESS) return 'EINVAL';
-    if (length > 0 && backing.kind !== 'anon' && backing.offset % PAGE_SIZE !== 0) return 'EINVAL';
+  private mapRefusal(request: MapRequest): CallResult | null {
+    const { address, length, fixed, backing, sharing } = request;
+    const { calls } = this.rules;
+    const within = offsetOf(request) % PAGE_SIZE;
+    if (within !== 0 && length > 0 && calls.unalignedOffsets !== true) return 'EINVAL';
+    const start = calls.unalignedOffsets === true ? address - within : address;
+    if (calls.unalignedOffsets === true && address + length > Number.MAX_SAFE_INTEGER) return 'EINVAL';
+    if (fixed && (start % PAGE_SIZE !== 0 || start < MIN_ADDRESS)) return 'EINVAL';
+    if (fixed && start + Math.ceil((length + within) / PAGE_SIZE) * PAGE_SIZE > MAX_ADDRESS) return 'EINVAL';
+    if (calls.refusesPrivateDeviceFirst === true && backing.kind === 'device' && sharing === 'private') return 'EINVAL';
     return null;
   }
 
@@ -203,7 +212,8 @@ export class Model {
 
   unmap(process: ModelProcess, { address, length }: Bytes, actual: CallResult) {
     const range = pagesOf(address, length);
-    if (range === null || length === 0) return insist(actual, 'EINVAL', 'munmap wants a range');
+    if (range === null) return insist(actual, 'EINVAL', 'the range wraps');
+    if (length === 0) return insist(actual, this.rules.calls.unmapOfNothing ?? 'EINVAL', 'munmap of nothing');
     if (range.start < MIN_PAGE || range.end > MAX_PAGE) return insist(actual, 'EINVAL', 'not all of it is user space');
     if (!isWhole(process, range)) return insist(actual, 'EINVAL', 'munmap refuses a range with a hole');
     insist(actual, 0, 'all of it is mapped');
@@ -248,15 +258,24 @@ export class Model {
   /** `wiredNow`: pages of memory that are wired already, by the machine's own count. */
   wire(process: ModelProcess, { address, length }: Bytes, actual: CallResult, limits: WireLimits) {
     const asked = pagesOf(address, length);
-    const range = clamped(address, length);
+    const range = this.wireRange(address, length);
     if (asked === null || range === null) return insist(actual, 'EINVAL', 'the range wraps');
     const pages = asked.end - asked.start;
-    if (pages > limits.most) return insist(actual, 'ENOMEM', 'more than may ever be wired');
+    const { calls } = this.rules;
+    if (pages > limits.most && calls.wireBeyondLimit !== 'EAGAIN') {
+      return insist(actual, 'ENOMEM', 'more than may ever be wired');
+    }
     if (pages + limits.wired > limits.most) return insist(actual, 'EAGAIN', 'too much is wired already');
     if (range.start === range.end) {
-      return insist(actual, process.places.has(range.start) ? 0 : 'ENOMEM', 'nothing to wire');
+      const refused = calls.wiresNothing !== true && !process.places.has(range.start);
+      return insist(actual, refused ? 'ENOMEM' : 0, 'nothing to wire');
     }
     const stop = firstUnwirable(process, range);
+    if (stop < range.end && calls.pastEnd === 'open' && actual === 0 && isWhole(process, range)) {
+      this.touchForWiring(process, range, false);
+      for (const [, place] of placesIn(process, range)) place.wired = true;
+      return;
+    }
     if (stop === range.end && limits.scarce && actual === 'ENOMEM') this.touchForWiring(process, range, true);
     else if (stop === range.end) {
       insist(actual, 0, 'all of it is mapped and can be had');
@@ -264,6 +283,7 @@ export class Model {
       for (const [, place] of placesIn(process, range)) place.wired = true;
     } else {
       insist(actual, 'ENOMEM', `page ${stop} is a hole or lies behind the end of its file`);
+      if (calls.wireSeesHolesFirst === true && !isWhole(process, range)) return;
       this.touchForWiring(process, { start: range.start, end: stop }, limits.scarce);
       // The rest of the entry that failed has been looked at as well.
       for (const [, place] of placesIn(process, { start: stop, end: range.end })) loseWrite(place, true);
@@ -282,11 +302,20 @@ export class Model {
     }
   }
 
+  /** mlock and munlock of some systems leave out what is no user space; others find nothing mapped there. */
+  private wireRange(address: number, length: number): PageRange | null {
+    return this.rules.calls.wiresNothing === true ? pagesOf(address, length) : clamped(address, length);
+  }
+
   unwire(process: ModelProcess, { address, length }: Bytes, actual: CallResult) {
-    const range = clamped(address, length);
+    const range = this.wireRange(address, length);
     if (range === null) return insist(actual, 'EINVAL', 'the range wraps');
-    const whole = process.places.has(range.start) && isWhole(process, range);
-    insist(actual, whole ? 0 : 'ENOMEM', 'munlock wants all of the range mapped');
+    const { calls } = this.rules;
+    if (range.start === range.end && calls.wiresNothing === true) return insist(actual, 0, 'nothing to unwire');
+    const all = placesIn(process, range).every(([, { wired }]) => wired);
+    const whole =
+      process.places.has(range.start) && isWhole(process, range) && (all || calls.unwiresOnlyWired !== true);
+    insist(actual, whole ? 0 : 'ENOMEM', 'munlock wants all of the range mapped, or even wired');
     if (whole) for (const [, place] of placesIn(process, range)) place.wired = false;
   }
 
@@ -305,14 +334,19 @@ export class Model {
     }
     if (troubled && actual === 'EIO') return [];
     insist(actual, 0, 'all of the range is mapped');
-    return placesIn(process, flushed).flatMap(([, { content }]) => (content?.kind === 'file' ? [content] : []));
+    if (this.asSeeded && this.rules.calls.partSyncWritesNothing === true) return [];
+    const onlyWritable = this.rules.calls.syncsOnlyWritable === true;
+    return placesIn(process, flushed).flatMap(([, { content, prot }]) =>
+      content?.kind === 'file' && (!onlyWritable || (prot & PROT_WRITE) !== 0) ? [content] : [],
+    );
   }
 
   brk(process: ModelProcess, address: number, actual: CallResult) {
     if (process.dataStart < 0) {
       insist(actual, 0, 'the first call says where the segment begins');
-      process.dataStart = address;
-      process.dataEnd = address;
+      process.dataStart =
+        this.rules.calls.dataStartsOnPage === true ? Math.ceil(address / PAGE_SIZE) * PAGE_SIZE : address;
+      process.dataEnd = process.dataStart;
       return;
     }
     if (address < process.dataStart) return insist(actual, 'EINVAL', 'below the data segment');
@@ -339,8 +373,11 @@ export class Model {
   outcomes(process: ModelProcess, vpn: number, access: Access): readonly Outcome[] {
     const place = process.places.get(vpn);
     if (place === undefined) return ['missing'];
-    const needed = PROT_OF_ACCESS[access] as Prot;
-    if ((place.prot & needed) === 0 || place.content === null) return ['protection'];
+    const allowed = this.rules.allows?.(place.prot, access) ?? (place.prot & (PROT_OF_ACCESS[access] as Prot)) !== 0;
+    if (allowed === false) return ['protection'];
+    if (place.content === null)
+      return this.rules.calls.pastEnd === 'open' ? ['ok', 'protection', 'failure'] : ['protection'];
+    if (allowed === 'perhaps') return ['ok', 'protection'];
     const mayRefuse = this.rules.wiredCopyOnWriteRefuses && access === ACCESS_WRITE && place.wired && place.cow;
     return mayRefuse ? ['ok', 'protection'] : ['ok'];
   }
@@ -348,14 +385,16 @@ export class Model {
   /** An access succeeded, and these are the bytes of its page (before the store, if it is one). */
   see(process: ModelProcess, vpn: number, seen: Buffer): void {
     const place = process.places.get(vpn) as Place;
-    const content = place.content as Content;
+    const { content } = place;
+    // What is shown behind the end of a file is nobody's business.
+    if (content === null) return;
     // A read of a wired page that may be written can copy it, if its translation has gone meanwhile.
     if (place.wired && (place.prot & PROT_WRITE) !== 0) content.maybeMaterialise();
     content.see(seen);
   }
 
   store(process: ModelProcess, vpn: number, seen: Buffer, offset: number, value: number): void {
-    ((process.places.get(vpn) as Place).content as Content).store(seen, offset, value);
+    (process.places.get(vpn) as Place).content?.store(seen, offset, value);
   }
 }
 
@@ -372,6 +411,11 @@ function loseWrite(place: Place, perhaps: boolean): void {
   if ((place.prot & (PROT_READ | PROT_WRITE)) !== 0 || place.wired) return;
   if (perhaps) place.maxUnsure |= place.max & PROT_WRITE;
   else place.max &= ~PROT_WRITE;
+}
+
+/** Where in the file or device a mapping begins, in bytes. */
+function offsetOf({ backing }: MapRequest): number {
+  return backing.kind === 'anon' ? 0 : backing.offset;
 }
 
 /** Pages of a byte range, or null when it wraps. */

@@ -175,13 +175,16 @@ const beginning = fc.tuple(fc.integer({ min: 8, max: 30 }), map, map).map(([page
   },
 ]);
 
-/** Programs of at most so many operations, on machines with little memory. */
-export function programs(operationsMax: number, swapPages: number): fc.Arbitrary<Program> {
+/** Programs of at most so many operations, on machines with little memory beside the `reserve` that nobody gets. */
+export function programs(operationsMax: number, swapPages: number, reserve = 0): fc.Arbitrary<Program> {
   const operations = fc
     .tuple(beginning, fc.array(operation, { minLength: 1, maxLength: operationsMax - 2, size: 'max' }))
     .map(([first, rest]) => [...first, ...rest]);
   return fc.record({
-    memoryPages: fc.oneof(fc.integer({ min: 96, max: 104 }), fc.integer({ min: 96, max: 300 })),
+    memoryPages: fc.oneof(
+      fc.integer({ min: 96 + reserve, max: 104 + reserve }),
+      fc.integer({ min: 96 + reserve, max: 300 + reserve }),
+    ),
     swapPages: fc.constant(swapPages),
     operations,
   });

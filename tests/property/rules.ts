@@ -4,17 +4,52 @@
  * A system that can be started (in `SYSTEMS`) and has neither a row here nor a line in `WITHOUT_RULES` fails a test: its author reads its
  * memory calls, writes the row, and the random programs, scenarios and hostile calls run on it from then on.
  */
-import type { FreebsdSystem, NetbsdSystem, SystemName, VmSystem } from '@faultline/core';
+import type { Access, CallResult, FreebsdSystem, NetbsdSystem, Prot, SystemName, VmSystem } from '@faultline/core';
 import { PAGE_SIZE, PROT_READ, PROT_WRITE, SYSTEMS } from '@faultline/core';
 import type { ModelProcess, Outcome, Place, Trouble } from './model.js';
 import { Model, placesIn } from './model.js';
 import { NetbsdModel } from './model-netbsd.js';
 import type { Operation } from './program.js';
+import { DRAGONFLY_RULES } from './rules-dragonfly.js';
+
+/** Where a system's memory calls answer otherwise than FreeBSD's. */
+export interface CallRules {
+  /** mmap takes a file offset within a page, and the address has it too. */
+  readonly unalignedOffsets?: boolean;
+  /** A private mapping of a device is refused before what it would replace is gone. */
+  readonly refusesPrivateDeviceFirst?: boolean;
+  readonly unmapOfNothing?: CallResult;
+  /** mlock of more than may ever be wired: `ENOMEM` unless this says otherwise. */
+  readonly wireBeyondLimit?: 'EAGAIN';
+  /** mlock and munlock of nothing succeed, and of what is no user space find a hole. */
+  readonly wiresNothing?: boolean;
+  /** mlock of a range with a hole touches nothing. */
+  readonly wireSeesHolesFirst?: boolean;
+  /** munlock refuses a range that is not wired. */
+  readonly unwiresOnlyWired?: boolean;
+  /** As seeded, msync of a part of a file writes nothing. */
+  readonly partSyncWritesNothing?: boolean;
+  /** msync passes over what may not be written through this mapping. */
+  readonly syncsOnlyWritable?: boolean;
+  /** The data segment starts at the page above the first break. */
+  readonly dataStartsOnPage?: boolean;
+  /** `open`: a page behind the end of its file may be there all the same, for wiring and for accesses. */
+  readonly pastEnd?: 'open';
+}
 
 /** What a broken disk can fail to do. */
 export type Transfer = 'file read' | 'file write' | 'swap read' | 'swap write';
 
 export interface Rules {
+  readonly calls: CallRules;
+  /** Pages that this system keeps back beyond what FreeBSD does: its machines must be so much bigger. */
+  readonly reserve?: number;
+  /** Whether a page of such a protection can be accessed; without this, by the bit of the access. */
+  allows?(prot: Prot, access: Access): boolean | 'perhaps';
+  /** The name of an oddity that the operation would meet in either form of the kernel, or null. */
+  oddity?(operation: Operation, process: ModelProcess): string | null;
+  /** Sleeps of the kernel as seeded that nobody can end: the program may stop there. */
+  readonly seededHangs?: readonly string[];
   /** What an access can come to, by the handler's code. `shortage`: dropped for want of memory. */
   readonly codes: Readonly<Record<string, Outcome | Trouble>>;
   /** First page that mmap tries without a wish. */
@@ -46,7 +81,7 @@ export interface Rules {
   leak(system: VmSystem, asSeeded: boolean): string | null;
 }
 
-function anyPlace(
+export function anyPlace(
   process: ModelProcess,
   operation: { readonly address: number; readonly length: number },
   wrong: (place: Place) => boolean,
@@ -61,7 +96,7 @@ function wouldBeCopied({ prot, content }: Place): boolean {
 }
 
 /** A copy-on-write page that a fork would share: a later copy is not seen by who has read the page already. */
-function sharedUncopied({ inherit, content, cow }: Place): boolean {
+export function sharedUncopied({ inherit, content, cow }: Place): boolean {
   return inherit === 'share' && cow && content !== null && (content.own === null || content.loose);
 }
 
@@ -140,6 +175,7 @@ function netbsdLeak(system: VmSystem, asSeeded: boolean): string | null {
 
 export const RULES: Readonly<Partial<Record<SystemName, Rules>>> = {
   freebsd: {
+    calls: {},
     codes: {
       KERN_SUCCESS: 'ok',
       KERN_INVALID_ADDRESS: 'missing',
@@ -158,6 +194,7 @@ export const RULES: Readonly<Partial<Record<SystemName, Rules>>> = {
     leak: freebsdLeak,
   },
   netbsd: {
+    calls: {},
     codes: {
       '0': 'ok',
       EFAULT: 'missing',
@@ -184,12 +221,12 @@ export const RULES: Readonly<Partial<Record<SystemName, Rules>>> = {
     seededDefect: netbsdDefect,
     leak: netbsdLeak,
   },
+  dragonfly: DRAGONFLY_RULES,
 };
 
 /** Systems of `SYSTEMS` that have no row yet, with the reason. Whoever writes the row takes the line out. */
 export const WITHOUT_RULES: Readonly<Partial<Record<SystemName, string>>> = {
   csrg: 'new: its memory calls are still to be described',
-  dragonfly: 'new: its memory calls are still to be described',
 };
 
 /** The systems that random programs run on. */
@@ -200,7 +237,8 @@ export function modelOf(rules: Rules, asSeeded: boolean): Model {
   return new (rules.model ?? Model)(rules, asSeeded);
 }
 
-/** The operation is left out: as seeded the kernel would do something that its CAVEATS.md describes. */
-export function avoided(model: Model, operation: Operation, process: ModelProcess): boolean {
-  return model.rules.seededDefect(operation, process) !== null;
+/** The operation is left out: the kernel, perhaps only as seeded, would do something that its CAVEATS.md describes. */
+export function avoided(model: Model, operation: Operation, process: ModelProcess, asSeeded: boolean): boolean {
+  if (model.rules.oddity !== undefined && model.rules.oddity(operation, process) !== null) return true;
+  return asSeeded && model.rules.seededDefect(operation, process) !== null;
 }

@@ -7,6 +7,7 @@ import type { Defects } from './differential.js';
 import { runProgram } from './differential.js';
 import type { Program } from './program.js';
 import { programs, showProgram } from './program.js';
+import { RULES } from './rules.js';
 import { shrink } from './shrink.js';
 
 export interface SoakPlan {
@@ -39,7 +40,7 @@ const BATCH = 20;
 
 /** Runs programs until there have been so many operations, or one fails. `progress` is told after each batch. */
 export function soak(plan: SoakPlan, progress: (operations: number) => void = () => {}): SoakResult {
-  const arbitrary = programs(PROGRAM_MAX, plan.swapPages ?? AMPLE_SWAP);
+  const arbitrary = programs(PROGRAM_MAX, plan.swapPages ?? AMPLE_SWAP, RULES[plan.system]?.reserve);
   let operations = 0;
   let count = 0;
   for (let seed = plan.seed; operations < plan.operations; seed++) {

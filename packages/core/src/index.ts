@@ -33,6 +33,7 @@ export * from './machine/tlb.js';
 export * from './machine/units.js';
 export { explainNetbsd } from './netbsd/explain.js';
 export * from './netbsd/system.js';
+export * from './process/capture.js';
 export * from './process/index.js';
 export * from './scenario/index.js';
 export * from './systems.js';

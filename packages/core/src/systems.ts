@@ -27,9 +27,7 @@ export const EXPLAINERS: Readonly<Partial<Record<SystemName, (system: VmSystem) 
 };
 
 /** Conformance cases with which a system does not agree yet: as long as one is listed, the system is not finished. */
-export const KNOWN_DIFFERENCES: Readonly<Partial<Record<SystemName, readonly string[]>>> = {
-  dragonfly: ['pressure/sh-400'],
-};
+export const KNOWN_DIFFERENCES: Readonly<Partial<Record<SystemName, readonly string[]>>> = {};
 
 /**
  * Starts a machine that runs the named kernel.

@@ -48,6 +48,7 @@ class FakeSystem implements VmSystem {
   readonly name = 'freebsd';
   readonly tlb = new Tlb();
   readonly machine = new Hardware({ poolFrames: 1, contents: false, loadRule: 'read-bit' });
+  readonly port = {} as VmSystem['port'];
   readonly faultSuccess = OK;
   lastFaultMajor = false;
   onKill: ((process: VmProcess) => void) | null = null;

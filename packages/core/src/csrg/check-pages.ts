@@ -29,7 +29,7 @@ export function checkPages(vm: Vm, processes: readonly CsrgProcess[]): void {
 
 function checkFree(vm: Vm, page: number): void {
   must(objectOfPage(vm, page) === null, () => `frame ${page} is free, and in an object`);
-  must(vm.machine.tables.pvHead[page] === NO_SLOT, () => `frame ${page} is free, and mapped`);
+  must(vm.machine.tables.firstMapping(page) === NO_SLOT, () => `frame ${page} is free, and mapped`);
 }
 
 /** A frame that is not free belongs to an object, and is on a queue unless it is wired or its write has been begun. */

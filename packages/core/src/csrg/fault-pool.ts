@@ -7,7 +7,7 @@ import type { Vm } from './vm.js';
 
 /** A fresh record. */
 export function beginFault(vm: Vm): Fault {
-  const f = vm.freeFaults.pop() ?? new Fault(vm);
+  const f = vm.freeFaults.take() ?? new Fault(vm);
   f.listener = vm.listener;
   f.changeWiring = false;
   f.lookupStillValid = false;
@@ -21,7 +21,7 @@ export function beginFault(vm: Vm): Fault {
 
 /** The record is done. */
 export function endFault(f: Fault): void {
-  f.vm.freeFaults.push(f);
+  f.vm.freeFaults.give(f);
 }
 
 /** Marks a branch of the routines around the handler, which have no record of their own. */

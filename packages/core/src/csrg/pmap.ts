@@ -146,12 +146,12 @@ export class CsrgPmap {
     if (!this.managed(page) || prot === PROT_ALL) return;
     const { tables } = this;
     if (prot === PROT_READ || prot === (PROT_READ | PROT_EXECUTE)) {
-      for (let slot = tables.pvHead[page] as number; slot !== NO_SLOT; slot = tables.pvNext[slot] as number) {
+      for (let slot = tables.firstMapping(page); slot !== NO_SLOT; slot = tables.nextMapping(slot)) {
         this.restrict(slot, PROT_ALL & ~PROT_WRITE);
       }
       return;
     }
-    for (let slot = tables.pvHead[page] as number; slot !== NO_SLOT; slot = tables.pvHead[page] as number) {
+    for (let slot = tables.firstMapping(page); slot !== NO_SLOT; slot = tables.firstMapping(page)) {
       this.drop(slot);
       this.machine.clock.advance(this.machine.costs.pmapRemove);
     }
@@ -171,7 +171,7 @@ export class CsrgPmap {
     if (!this.managed(page)) return false;
     if (((this.saved[page] as number) & bit) !== 0) return true;
     const { tables } = this;
-    for (let slot = tables.pvHead[page] as number; slot !== NO_SLOT; slot = tables.pvNext[slot] as number) {
+    for (let slot = tables.firstMapping(page); slot !== NO_SLOT; slot = tables.nextMapping(slot)) {
       if (((tables.pte[slot] as number) & bit) !== 0) return true;
     }
     return false;
@@ -191,7 +191,7 @@ export class CsrgPmap {
     if (!this.managed(page)) return;
     this.saved[page] = (this.saved[page] as number) & ~bit;
     const { tables } = this;
-    for (let slot = tables.pvHead[page] as number; slot !== NO_SLOT; slot = tables.pvNext[slot] as number) {
+    for (let slot = tables.firstMapping(page); slot !== NO_SLOT; slot = tables.nextMapping(slot)) {
       const flags = (tables.pte[slot] as number) & 0xff;
       if ((flags & bit) !== 0) tables.setFlags(slot, flags & ~bit);
     }

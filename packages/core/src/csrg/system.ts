@@ -85,7 +85,7 @@ export class CsrgSystem implements VmSystem {
   /** The CPU that processes run on. */
   private readonly cpu: Cpu;
   /** Files and devices of this machine: those of another would be mapped with frames that mean something else here. */
-  private readonly handles = new WeakSet<object>();
+  private readonly handles = new Set<object>();
   readonly processes: CsrgProcess[] = [];
   private nextProcessId = 1;
   /** In whose name `pageout` scans; the daemon proper sleeps until somebody waits. */

@@ -10,6 +10,7 @@
  */
 import { KernelPanic } from '../kernel/errors.js';
 import { Kernel } from '../kernel/kernel.js';
+import { RecordPool } from '../kernel/record-pool.js';
 import type { Machine } from '../machine/machine.js';
 import type { BackingStore } from '../machine/store.js';
 import { CsrgCounters } from './counters.js';
@@ -74,7 +75,7 @@ export class Vm {
   /** Hears the branches and stages of every fault, or null. */
   listener: FaultListener | null = null;
   /** Fault records that are not in use, and those that sleep on a page. */
-  readonly freeFaults: Fault[] = [];
+  readonly freeFaults = new RecordPool<Fault>();
   readonly sleepingFaults: Fault[] = [];
   /** Messages that the kernel printed on its console. */
   readonly console: string[] = [];

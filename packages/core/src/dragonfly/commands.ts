@@ -2,13 +2,14 @@
  * What only DragonFly can be asked, beyond the contract of a system: virtual page tables, the handler's other entrances, the kernel's own
  * wiring, swapoff, and switches for rare branches. Each is one function over a started system; scenarios and embedders call them.
  */
+import { checkRange, checkWhole, checkWord } from '../vm/arguments.js';
 import type { CallResult } from '../vm/errno.js';
-import { PROT_READ, PROT_WRITE } from '../vm/prot.js';
+import { PROT_ALL, PROT_READ, PROT_WRITE } from '../vm/prot.js';
 import type { MapRequest, VmFile, VmProcess } from '../vm/system.js';
 import { entryWords } from './describe.js';
 import { faultObjectPage, faultPage, faultPageQuick, type PageAnswer } from './fault-page.js';
 import { VM_FAULT_DIRTY, VM_FAULT_NORMAL, VM_FAULT_UNSWAP } from './fault-state.js';
-import type { MapAdvice, MasterEntry } from './map-advice.js';
+import { MAP_ADVICE_WORDS, type MapAdvice, type MasterEntry } from './map-advice.js';
 import { VM_PROT_OVERRIDE_WRITE } from './map-lookup.js';
 import { unwireKernel, wireKernel } from './map-wire.js';
 import { sysMincore } from './mincore.js';
@@ -17,7 +18,7 @@ import { type DragonflyProcess, execProcess } from './process.js';
 import { swapoffTask } from './swapoff.js';
 import { type MapExtras, sysMadvise, sysMlockall, sysMmap, sysMsync, sysMunlockall, sysSetmap } from './syscalls.js';
 import type { DragonflySystem } from './system.js';
-import { truncateFile, type VnodeHandle } from './vnode.js';
+import { truncateFile, VnodeHandle } from './vnode.js';
 
 /** The bits of a virtual page-table entry, for guests that write them. */
 export { VPTE_A, VPTE_M, VPTE_PS, VPTE_R, VPTE_V, VPTE_W } from './fault-vpagetable.js';
@@ -34,7 +35,9 @@ export function mapWith(
   request: MapRequest,
   extras: MapExtras,
 ): CallResult {
-  return system.call(process, sysMmap(system.vm, process as DragonflyProcess, request, extras));
+  const p = system.mine(process);
+  system.checkRequest(request);
+  return system.call(p, sysMmap(system.vm, p, request, extras));
 }
 
 /** mcontrol(MADV_SETMAP): gives the virtual page tables in a range their master entry. Bytes. */
@@ -45,7 +48,9 @@ export function setMap(
   length: number,
   master: MasterEntry,
 ): CallResult {
-  return system.call(process, sysSetmap(system.vm, process as DragonflyProcess, address, length, master));
+  const p = system.mine(process);
+  checkRange(address, length);
+  return system.call(p, sysSetmap(system.vm, p, address, length, master));
 }
 
 /** madvise and mcontrol with any advice of this kernel, `inval` (MADV_INVAL) included. Bytes. */
@@ -56,7 +61,10 @@ export function adviseWith(
   length: number,
   advice: MapAdvice,
 ): CallResult {
-  return system.call(process, sysMadvise(system.vm, process as DragonflyProcess, address, length, advice));
+  const p = system.mine(process);
+  checkRange(address, length);
+  checkWord('advice', advice, MAP_ADVICE_WORDS);
+  return system.call(p, sysMadvise(system.vm, p, address, length, advice));
 }
 
 /** msync(MS_INVALIDATE). Bytes. */
@@ -66,7 +74,9 @@ export function syncInvalidate(
   address: number,
   length: number,
 ): CallResult {
-  return system.call(process, sysMsync(system.vm, process as DragonflyProcess, address, length, true));
+  const p = system.mine(process);
+  checkRange(address, length);
+  return system.call(p, sysMsync(system.vm, p, address, length, true));
 }
 
 /** mincore into `vector`. Bytes. */
@@ -77,22 +87,24 @@ export function mincore(
   length: number,
   vector: Uint8Array,
 ): CallResult {
-  return system.call(process, sysMincore(system.vm, process as DragonflyProcess, address, length, vector));
+  const p = system.mine(process);
+  checkRange(address, length);
+  return system.call(p, sysMincore(system.vm, p, address, length, vector));
 }
 
 /** mlockall. */
-export function mlockall(_system: DragonflySystem, process: VmProcess, current: boolean, future: boolean): CallResult {
-  return sysMlockall(process as DragonflyProcess, current, future);
+export function mlockall(system: DragonflySystem, process: VmProcess, current: boolean, future: boolean): CallResult {
+  return sysMlockall(system.mine(process), current, future);
 }
 
 /** munlockall. */
 export function munlockall(system: DragonflySystem, process: VmProcess): CallResult {
-  return system.call(process, sysMunlockall(system.vm, process as DragonflyProcess));
+  return system.call(process, sysMunlockall(system.vm, system.mine(process)));
 }
 
 /** execve as far as memory goes: an empty space. */
 export function exec(system: DragonflySystem, process: VmProcess): void {
-  system.call(process, execProcess(system.vm, process as DragonflyProcess));
+  system.call(process, execProcess(system.vm, system.mine(process)));
 }
 
 /** vm_map_wire, or with `pageable` its opposite, by the kernel. Bytes; answers a KERN code. */
@@ -103,7 +115,8 @@ export function kernelWire(
   length: number,
   pageable: boolean,
 ): number {
-  const p = process as DragonflyProcess;
+  const p = system.mine(process);
+  checkRange(address, length);
   const [start, end] = pageRange(address, length);
   const task = pageable ? unwireKernel(system.vm, p, start, end) : wireKernel(system.vm, p, start, end);
   return system.call(process, task);
@@ -115,7 +128,9 @@ export type Want = 'r' | 'w' | 'o';
 /** vm_fault_page; the page is let go again. */
 export function askPage(system: DragonflySystem, process: VmProcess, vpn: number, want: Want): PageAnswer {
   const { vm } = system;
-  const p = process as DragonflyProcess;
+  const p = system.mine(process);
+  checkWhole('vpn', vpn);
+  checkWord('want', want, ['r', 'w', 'o']);
   const type = want === 'r' ? PROT_READ : PROT_READ | PROT_WRITE;
   const forced = PROT_WRITE | VM_PROT_OVERRIDE_WRITE;
   const task =
@@ -136,7 +151,9 @@ export function askObjectPage(
   type: number,
   how: { readonly dirty: boolean; readonly unswap: boolean },
 ): PageAnswer | null {
-  const p = process as DragonflyProcess;
+  const p = system.mine(process);
+  checkWhole('vpn', vpn);
+  checkWhole('type', type, PROT_ALL);
   const entry = p.map.lookup(vpn);
   if (entry === null || entry.object === null) return null;
   const pindex = Math.floor(vpn - entry.start + entry.offset);
@@ -158,13 +175,20 @@ export function swapoff(system: DragonflySystem): number {
 
 /** ftruncate. Bytes. Answers 0 or a negative errno. */
 export function truncate(system: DragonflySystem, file: VmFile, bytes: number): number {
+  checkWhole('bytes', bytes, Number.MAX_SAFE_INTEGER);
   const thread = system.vm.createThread('truncate');
-  return system.vm.kernel.call(thread, truncateFile(system.vm, thread, file as VnodeHandle, bytes));
+  return system.vm.kernel.call(thread, truncateFile(system.vm, thread, handleOf(file), bytes));
 }
 
 /** From now on the file-system block that holds a page cannot be read. */
 export function breakBlock(file: VmFile, page: number): void {
-  (file as VnodeHandle).badBlocks.add(Math.floor(page / 4));
+  checkWhole('page', page);
+  handleOf(file).badBlocks.add(Math.floor(page / 4));
+}
+
+function handleOf(file: VmFile): VnodeHandle {
+  if (file instanceof VnodeHandle) return file;
+  throw new TypeError('file must be a file of a DragonFly machine');
 }
 
 /** What an `entries` line of this system says besides. `start` in bytes. */

@@ -12,7 +12,7 @@ import { mapLookupDone } from './map-lookup.js';
 import { pipWakeup } from './object.js';
 import { deallocate, dropReference } from './object-end.js';
 import { PG_REFERENCED, PG_WANTED, pageDeactivate, pageIsBusy, pageSetFlag, pageWakeup } from './page.js';
-import { countSevere, pageFree } from './page-alloc.js';
+import { availablePages, countSevere, pageFree } from './page-alloc.js';
 import { sleepForMemory } from './wait.js';
 
 /** release_page: the page in hand is nobody's any more; the page daemon may have it soon. */
@@ -132,16 +132,27 @@ function tokenThenRetry(f: Fault): FaultStage | null {
 
 // ---- no memory -------------------------------------------------------------------------------------------------------
 
+/**
+ * Waits without any gain after which a fault goes round in a ring: what it allocates above its last page is what that page lacks, and is
+ * freed again when it waits.
+ */
+const VAIN_WAITS_MAX = 8;
+
+function noteMemory(f: Fault): void {
+  f.kills = f.vm.deaths;
+  f.hadPages = availablePages(f.vm);
+}
+
 /** vm_waitpfault without the token, then a new attempt. */
 export function waitThenRetry(f: Fault): FaultStage | null {
-  f.kills = f.vm.deaths;
+  noteMemory(f);
   if (!sleepForMemory(f.vm, f.thread, 'pfault')) return f.retry;
   return waited;
 }
 
 /** The same with the token held over the sleep (where it is lost) and given back after it. */
 export function waitWithToken(f: Fault): FaultStage | null {
-  f.kills = f.vm.deaths;
+  noteMemory(f);
   if (!sleepForMemory(f.vm, f.thread, 'pfault')) return tokenThenRetry(f);
   return waitedWithToken;
 }
@@ -153,7 +164,9 @@ function waitedWithToken(f: Fault): FaultStage | null {
 
 /** The daemon has done what it could. Where that is nothing the kernel would go round for ever: the fault says so. */
 function waited(f: Fault): FaultStage | null {
-  if (!countSevere(f.vm) || f.vm.deaths !== f.kills) return f.retry;
+  const helped = f.vm.deaths !== f.kills;
+  f.vainWaits = helped || availablePages(f.vm) > f.hadPages ? 0 : f.vainWaits + 1;
+  if (helped || (!countSevere(f.vm) && f.vainWaits < VAIN_WAITS_MAX)) return f.retry;
   f.result = FAULT_LOOP;
   return f.failed;
 }

@@ -76,6 +76,8 @@ function copyUp(f: Fault): void {
   branch(f, 'F94');
   copyPage(f.vm, f.m, f.firstM);
   pageEvent(f.vm, f.m);
+  // As seeded others who share the top object go on seeing the old page through their translations (O32).
+  if (f.vm.mended && f.firstObject.refCount > 1) f.vm.pmap.removeAll(f.m);
   releasePage(f);
 }
 

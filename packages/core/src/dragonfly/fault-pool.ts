@@ -7,13 +7,14 @@ import type { Vm } from './vm.js';
 
 /** A fresh record. */
 export function beginFault(vm: Vm): Fault {
-  const f = vm.freeFaults.pop() ?? new Fault(vm);
+  const f = vm.freeFaults.take() ?? new Fault(vm);
   f.listener = vm.listener;
   f.process = null;
   f.hasMap = true;
   f.growstack = true;
   f.didlimit = false;
   f.hardfault = 0;
+  f.vainWaits = 0;
   f.result = 0;
   f.major = false;
   return f;
@@ -21,7 +22,7 @@ export function beginFault(vm: Vm): Fault {
 
 /** The record is done. */
 export function endFault(f: Fault): void {
-  f.vm.freeFaults.push(f);
+  f.vm.freeFaults.give(f);
 }
 
 /** Reports branches to the coverage of the test run. */

@@ -107,6 +107,9 @@ export class Fault {
   sleepUntil = 0;
   /** How many processes had died of want of memory when the fault began to wait for it. */
   kills = 0;
+  /** Free and cached pages at that moment, and how many waits in a row have brought none. */
+  hadPages = 0;
+  vainWaits = 0;
 
   // ---- how it ends
   result = 0;
@@ -115,6 +118,9 @@ export class Fault {
 
   /** Who hears of branches, or null. */
   listener: FaultListener | null = null;
+
+  /** The record behind this one in the pool. */
+  nextFree: Fault | null = null;
 
   constructor(readonly vm: Vm) {}
 }

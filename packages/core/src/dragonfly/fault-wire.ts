@@ -78,7 +78,6 @@ export function* faultWire(
 ): Task<number> {
   const start = firstWired(vm, entry);
   const { end } = entry;
-  const fictitious = isFictitious(entry);
   yield* getToken(vm.vmToken, thread);
   unlockMapWrite(map, thread);
   map.timestamp++;
@@ -90,29 +89,42 @@ export function* faultWire(
     result = yield* faultTask(vm, thread, process, map, vpn, type, flags);
     if (result === KERN_SUCCESS) continue;
     mark(vm, 'F103');
-    unwirePages(vm, map, start, vpn, fictitious);
+    unwirePages(vm, map, entry, start, vpn);
   }
   yield* lockMap(map, thread);
   vm.vmToken.release(thread);
   return result;
 }
 
-/** vm_fault_unwire: unwires what the translations of an entry show. */
+/** vm_fault_unwire: unwires what the translations of an entry show; mended, also what has lost its translation meanwhile. */
 export function* faultUnwire(vm: Vm, thread: Thread, map: VmMap, entry: MapEntry): Task<void> {
   const start = firstWired(vm, entry);
   yield* getToken(vm.vmToken, thread);
-  unwirePages(vm, map, start, entry.end, isFictitious(entry));
+  unwirePages(vm, map, entry, start, entry.end);
   vm.vmToken.release(thread);
 }
 
-function unwirePages(vm: Vm, map: VmMap, start: number, end: number, fictitious: boolean): void {
+function unwirePages(vm: Vm, map: VmMap, entry: MapEntry, start: number, end: number): void {
+  const fictitious = isFictitious(entry);
   for (let vpn = start; vpn < end; vpn++) {
     mark(vm, 'F104');
-    const page = vm.pmap.extract(map.pmap, vpn);
-    if (page < 0) continue;
-    vm.pmap.changeWiring(map.pmap, vpn, false);
-    if (!fictitious) pageUnwire(vm, page, true);
+    const mapped = vm.pmap.extract(map.pmap, vpn);
+    if (mapped >= 0) vm.pmap.changeWiring(map.pmap, vpn, false);
+    const page = vm.mended && !fictitious ? wiredPage(vm, entry, vpn, mapped) : mapped;
+    if (page >= 0 && !fictitious) pageUnwire(vm, page, true);
   }
+}
+
+/** Mended: the page that wiring has counted for a place, whether or not the translation still shows it; -1 where there is none. */
+function wiredPage(vm: Vm, entry: MapEntry, vpn: number, mapped: number): number {
+  if (mapped >= 0 && vm.pages.wireCount[mapped] !== 0) return mapped;
+  let pindex = Math.floor(vpn - entry.start + entry.offset);
+  for (let object = entry.object; object !== null; object = object.backing) {
+    const page = pageLookup(vm, object, pindex);
+    if (page >= 0 && vm.pages.wireCount[page] !== 0) return page;
+    pindex += object.backingOffset;
+  }
+  return -1;
 }
 
 /**

@@ -193,7 +193,8 @@ export function releaseBlock(vm: Vm, block: Block): void {
   for (const page of block.pages) {
     pageUnwire(vm, page, block.activity >= CYCLE_POINT);
     if (pageIsBusy(vm, page)) {
-      vm.pmap.removeAll(page);
+      // As seeded even a page that mlock has wired loses its translations, and munlock then does not find it.
+      if (!vm.mended || vm.pages.wireCount[page] === 0) vm.pmap.removeAll(page);
       continue;
     }
     if (vm.pages.wireCount[page] !== 0) continue;

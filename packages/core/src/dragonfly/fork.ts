@@ -87,9 +87,10 @@ function* copyEntry(vm: Vm, thread: Thread, parent: VmMap, child: VmMap, entry: 
   const copy = cloneFor(child, entry);
   copy.object = null;
   if (entry.wiredCount !== 0) {
-    // As seeded the copy stays marked as to be copied, though it has pages of its own already (O33).
-    if (vm.mended) copy.eflags &= ~MAP_ENTRY_NEEDS_COPY;
-    return yield* faultCopyEntry(vm, thread, child, copy, entry);
+    const enough = yield* faultCopyEntry(vm, thread, child, copy, entry);
+    // As seeded the copy stays marked as to be copied, and a fork of the child leaves its translations writable (O33).
+    if (vm.mended) copy.eflags &= ~(MAP_ENTRY_COW | MAP_ENTRY_NEEDS_COPY);
+    return enough;
   }
   if ((entry.eflags & MAP_ENTRY_NEEDS_COPY) === 0) {
     vm.pmap.protect(parent.pmap, Math.floor(entry.start), entry.end, entry.protection & ~PROT_WRITE);

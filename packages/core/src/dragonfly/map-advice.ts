@@ -49,6 +49,15 @@ export type MapAdvice =
   | 'inval'
   | ObjectAdvice;
 
+/** Every advice, in words. */
+export const MAP_ADVICE_WORDS: readonly string[] = [
+  ...Object.keys(ENTRY_ADVICE),
+  'inval',
+  'willneed',
+  'dontneed',
+  'free',
+];
+
 /** A master entry in two 32-bit halves. */
 export interface MasterEntry {
   readonly high: number;

@@ -95,8 +95,10 @@ export function* wireUser(vm: Vm, process: DragonflyProcess, start: number, end:
     return KERN_INVALID_ADDRESS;
   }
   let result = KERN_SUCCESS;
+  const fresh = new Set<MapEntry>();
   for (let entry = first; !map.isHead(entry) && entry.start < end; entry = entry.next) {
     if ((entry.eflags & MAP_ENTRY_USER_WIRED) !== 0) continue;
+    fresh.add(entry);
     if (entry.wiredCount !== 0) {
       entry.wiredCount++;
       entry.eflags |= MAP_ENTRY_USER_WIRED;
@@ -109,7 +111,8 @@ export function* wireUser(vm: Vm, process: DragonflyProcess, start: number, end:
     if (result !== KERN_SUCCESS) {
       entry.eflags &= ~MAP_ENTRY_USER_WIRED;
       entry.wiredCount = 0;
-      yield* dropUserWirings(vm, thread, map, first, entry.start);
+      // As seeded what earlier calls have wired in the range is lost as well (O34).
+      yield* dropUserWirings(vm, thread, map, first, entry.start, vm.mended ? fresh : null);
       break;
     }
   }
@@ -119,10 +122,17 @@ export function* wireUser(vm: Vm, process: DragonflyProcess, start: number, end:
   return result;
 }
 
-/** Takes one user wiring from every entry below `end` that has one. */
-function* dropUserWirings(vm: Vm, thread: Thread, map: VmMap, first: MapEntry, end: number): Task<void> {
+/** Takes one user wiring from every entry below `end` that has one; with `only`, from no others than these. */
+function* dropUserWirings(
+  vm: Vm,
+  thread: Thread,
+  map: VmMap,
+  first: MapEntry,
+  end: number,
+  only: ReadonlySet<MapEntry> | null = null,
+): Task<void> {
   for (let entry = first; !map.isHead(entry) && entry.start < end; entry = entry.next) {
-    if ((entry.eflags & MAP_ENTRY_USER_WIRED) === 0) continue;
+    if ((entry.eflags & MAP_ENTRY_USER_WIRED) === 0 || only?.has(entry) === false) continue;
     entry.eflags &= ~MAP_ENTRY_USER_WIRED;
     entry.wiredCount--;
     if (entry.wiredCount === 0) yield* faultUnwire(vm, thread, map, entry);

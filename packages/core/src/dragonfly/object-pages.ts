@@ -179,7 +179,7 @@ export function* objectPageClean(vm: Vm, thread: Thread, object: VmObject, start
     const { failed } = yield* flushPages(vm, thread, object, run);
     ok = ok && failed === 0;
   }
-  // As seeded the next msync takes the object for clean and writes nothing (O32).
+  // As seeded the next msync takes the object for clean and writes nothing (O35).
   if (!ok && vm.mended) object.flags |= OBJ_WRITEABLE | OBJ_MIGHTBEDIRTY;
   pipWakeup(vm, object);
   return ok;

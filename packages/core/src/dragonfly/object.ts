@@ -62,7 +62,7 @@ export class VmObject {
     /** How else the object can be found: the file or the device. */
     readonly handle: VnodeHandle | DeviceHandle | null,
     /** Colour of page 0. */
-    readonly colour: number,
+    public colour: number,
   ) {
     this.flags = type === OBJT_DEFAULT || type === OBJT_SWAP ? OBJ_ONEMAPPING : 0;
   }
@@ -79,7 +79,8 @@ export class VmObject {
 }
 
 /** PQ_L2_SIZE / 3 + PQ_PRIME1, for 64 colours: how far the next object's colour lies at most. */
-const COLOUR_STEP_MAX = 34;
+export const COLOUR_STEP_MAX = 34;
+const COLOUR_MASK = 63;
 
 /** vm_object_allocate: a new object with one reference. `size` in pages. */
 export function objectAllocate(
@@ -90,7 +91,7 @@ export function objectAllocate(
 ): VmObject {
   const id = vm.freeObjectIds.pop() ?? vm.objects.length;
   const object = new VmObject(id, type, size, handle, vm.nextColour);
-  vm.nextColour = (vm.nextColour + Math.min(size, COLOUR_STEP_MAX)) & 63;
+  vm.nextColour = (vm.nextColour + Math.min(size, COLOUR_STEP_MAX)) & COLOUR_MASK;
   vm.objects[id] = object;
   return object;
 }
@@ -141,13 +142,18 @@ export function unlinkShadow(object: VmObject): void {
 
 /**
  * vm_object_shadow: a new object in front of `source` that takes over the caller's reference, or `source` itself where
- * nobody else can see it. The caller's offset becomes 0 when a new object comes back.
+ * nobody else can see it. The caller's offset becomes 0 when a new object comes back. The shadow takes over the colours of what it
+ * shadows, so that a copied page lies in the cache where its source did.
  */
 export function objectShadow(vm: Vm, source: VmObject | null, offset: number, size: number): VmObject {
   if (source !== null && source.refCount === 1 && source.anonymous) return source;
   const shadow = objectAllocate(vm, OBJT_DEFAULT, size);
-  if (source !== null) linkShadow(shadow, source, offset);
-  else shadow.backingOffset = offset;
+  if (source === null) {
+    shadow.backingOffset = offset;
+  } else {
+    linkShadow(shadow, source, offset);
+    shadow.colour = (source.colour + offset) & COLOUR_MASK;
+  }
   return shadow;
 }
 

@@ -10,7 +10,7 @@
 import type { VmObject } from './object.js';
 import { OBJT_PHYS } from './object.js';
 import {
-  enqueueColoured,
+  enqueueFree,
   PG_BUSY,
   PG_FICTITIOUS,
   PG_UNMANAGED,
@@ -155,7 +155,7 @@ export function pageFree(vm: Vm, page: number): void {
   pages.dirty[page] = 0;
   pages.flags[page] = 0;
   if (pages.holdCount[page] !== 0) pages.queues.insertTail(PQ_HOLD, page);
-  else enqueueColoured(vm, page, PQ_FREE);
+  else enqueueFree(vm, page);
   freeWakeup(vm);
 }
 
@@ -176,7 +176,7 @@ export function pageUnhold(vm: Vm, page: number): void {
   pages.holdCount[page] = count;
   if (count > 0 || pages.queues.queue[page] !== PQ_HOLD) return;
   pages.queues.remove(page);
-  enqueueColoured(vm, page, PQ_FREE);
+  enqueueFree(vm, page);
   freeWakeup(vm);
 }
 

@@ -272,11 +272,16 @@ export function pageUnqueue(vm: Vm, page: number): void {
   if (pageUnqueueNoWakeup(vm, page)) pagedaemonWakeup(vm);
 }
 
-/** Puts a page that is on no queue at the tail of its colour's free or cache queue. */
-export function enqueueColoured(vm: Vm, page: number, base: typeof PQ_FREE | typeof PQ_CACHE): void {
-  vm.pages.queues.insertTail(base + (page & PQ_COLOUR_MASK), page);
-  if (base === PQ_FREE) vm.pages.freeCount++;
-  else vm.pages.cacheCount++;
+/** Puts a page that is on no queue at the tail of its colour's cache queue: the oldest is taken first. */
+export function enqueueCache(vm: Vm, page: number): void {
+  vm.pages.queues.insertTail(PQ_CACHE + (page & PQ_COLOUR_MASK), page);
+  vm.pages.cacheCount++;
+}
+
+/** Puts a page that is on no queue at the head of its colour's free queue. (Only zeroed ones would go to the tail.) */
+export function enqueueFree(vm: Vm, page: number): void {
+  vm.pages.queues.insertHead(PQ_FREE + (page & PQ_COLOUR_MASK), page);
+  vm.pages.freeCount++;
 }
 
 /** vm_page_activate: to the tail of the active queue, unless wired or unmanaged. */
@@ -351,7 +356,7 @@ export function pageCache(vm: Vm, page: number): void {
     return;
   }
   pageUnqueueNoWakeup(vm, page);
-  enqueueColoured(vm, page, PQ_CACHE);
+  enqueueCache(vm, page);
   pageWakeup(vm, page);
   freeWakeup(vm);
 }

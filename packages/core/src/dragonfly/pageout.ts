@@ -62,6 +62,7 @@ export function* pageDaemon(vm: Vm, thread: Thread): Task<void> {
     yield* scanUntil(vm, thread, ownShortage, (left) => left <= 0);
     vm.pagesNeeded = 0;
     vm.pagesWaiting = 0;
+    vm.memoryWaiters.clear();
     vm.kernel.wakeup(vm.freeCountChannel);
   }
 }
@@ -301,7 +302,7 @@ function* killBiggest(vm: Vm, thread: Thread): Task<void> {
   }
   if (biggest === null) return;
   vm.kills++;
-  if (!biggest.thread.running || biggest.inKernel > 0) return;
+  if (!biggest.thread.running || biggest.inKernel > 0 || vm.memoryWaiters.has(biggest.thread)) return;
   vm.deaths++;
   vm.onKill(biggest);
   yield* exitProcess(vm, biggest, thread);

@@ -64,7 +64,7 @@ export class DragonflyPmap {
 
   private noteLast(word: number): void {
     const page = word >>> PTE_FRAME_SHIFT;
-    if (this.tables.pvHead[page] === NO_SLOT) pageClearFlag(this.vm, page, PG_WRITEABLE);
+    if (this.tables.firstMapping(page) === NO_SLOT) pageClearFlag(this.vm, page, PG_WRITEABLE);
   }
 
   /** pmap_enter: makes or replaces the translation of a page. Never fails. One that would be the same keeps its bits. */
@@ -147,8 +147,7 @@ export class DragonflyPmap {
   /** vm_page_protect(VM_PROT_NONE): drops every translation of a page, in every address space. */
   removeAll(page: number): void {
     const tables = this.tables;
-    for (let slot = tables.pvHead[page] as number; slot !== NO_SLOT; slot = tables.pvHead[page] as number)
-      this.drop(slot);
+    for (let slot = tables.firstMapping(page); slot !== NO_SLOT; slot = tables.firstMapping(page)) this.drop(slot);
     pageClearFlag(this.vm, page, PG_WRITEABLE);
   }
 
@@ -156,7 +155,7 @@ export class DragonflyPmap {
   removeWrite(page: number): void {
     if (!pageHasFlag(this.vm, page, PG_WRITEABLE)) return;
     const tables = this.tables;
-    for (let slot = tables.pvHead[page] as number; slot !== NO_SLOT; slot = tables.pvNext[slot] as number) {
+    for (let slot = tables.firstMapping(page); slot !== NO_SLOT; slot = tables.nextMapping(slot)) {
       const word = tables.pte[slot] as number;
       if ((word & PTE_WRITE) === 0) continue;
       if ((word & PTE_MODIFIED) !== 0) pageDirty(this.vm, page);
@@ -169,11 +168,11 @@ export class DragonflyPmap {
   tsReferenced(page: number): number {
     if (pageHasFlag(this.vm, page, PG_FICTITIOUS)) return 0;
     const tables = this.tables;
-    const first = tables.pvHead[page] as number;
+    const first = tables.firstMapping(page);
     let slot = first;
     let count = 0;
     while (slot !== NO_SLOT) {
-      const next = tables.pvNext[slot] as number;
+      const next = tables.nextMapping(slot);
       tables.pvRequeue(page, slot);
       const flags = (tables.pte[slot] as number) & 0xff;
       if ((flags & PTE_REFERENCED) !== 0) {
@@ -197,7 +196,7 @@ export class DragonflyPmap {
 
   private anyHas(page: number, bit: number): boolean {
     const tables = this.tables;
-    for (let slot = tables.pvHead[page] as number; slot !== NO_SLOT; slot = tables.pvNext[slot] as number) {
+    for (let slot = tables.firstMapping(page); slot !== NO_SLOT; slot = tables.nextMapping(slot)) {
       if (((tables.pte[slot] as number) & bit) !== 0) return true;
     }
     return false;
@@ -215,7 +214,7 @@ export class DragonflyPmap {
 
   private clearBit(page: number, bit: number): void {
     const tables = this.tables;
-    for (let slot = tables.pvHead[page] as number; slot !== NO_SLOT; slot = tables.pvNext[slot] as number) {
+    for (let slot = tables.firstMapping(page); slot !== NO_SLOT; slot = tables.nextMapping(slot)) {
       const flags = (tables.pte[slot] as number) & 0xff;
       if ((flags & bit) !== 0) tables.setFlags(slot, flags & ~bit);
     }
@@ -223,7 +222,7 @@ export class DragonflyPmap {
 
   /** Whether any address space translates to the page. */
   isMapped(page: number): boolean {
-    return this.tables.pvHead[page] !== NO_SLOT;
+    return this.tables.firstMapping(page) !== NO_SLOT;
   }
 
   /** pmap_remove_pages: at exit, drops all translations that are not wired; of their bits only the modified one counts. */

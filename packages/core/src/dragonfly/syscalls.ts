@@ -136,7 +136,7 @@ function* mmapLocked(
   }
   if (extras.stack !== undefined) {
     const eflags = extras.stack === 'kstack' ? MAP_ENTRY_KSTACK : 0;
-    const result = yield* mapStack(vm, thread, p, start, pages, request.protection, eflags, extras.maximum);
+    const result = yield* mapStack(vm, thread, p, start, pages, request.protection & PROT_ALL, eflags, extras.maximum);
     return errnoOr(result, start);
   }
   const what = mappedObject(vm, request, pages);
@@ -147,7 +147,7 @@ function* mmapLocked(
     start,
     end: start + pages,
     maptype: extras.vpagetable === true ? VM_MAPTYPE_VPAGETABLE : VM_MAPTYPE_NORMAL,
-    protection: request.protection,
+    protection: request.protection & PROT_ALL,
     maximum: extras.maximum ?? PROT_ALL,
     flags: insertFlags(request, extras),
   };

@@ -46,7 +46,7 @@ import { type DragonflyCounters, FAULT_COUNTERS } from './counters.js';
 import { chainLength, describeChain, describeEntries, describeTranslations } from './describe.js';
 import { faultStart } from './fault.js';
 import { beginFault, coverageListener, endFault } from './fault-pool.js';
-import { VM_FAULT_BURST, VM_FAULT_DIRTY } from './fault-state.js';
+import { type Fault, VM_FAULT_BURST, VM_FAULT_DIRTY } from './fault-state.js';
 import { forkMap } from './fork.js';
 import { KERN_SUCCESS, kernName } from './kern.js';
 import { queueCounts } from './page-alloc.js';
@@ -67,12 +67,13 @@ import {
 } from './syscalls.js';
 import type { ClusterRead } from './vm.js';
 import { Vm } from './vm.js';
-import { VnodeHandle } from './vnode.js';
+import { VnodeHandle, vnodeObject } from './vnode.js';
 
 /** Frames that a machine starts with. */
 const DEFAULT_MEMORY_PAGES = 4096;
 /** Pages left between files on the simulated disk, so that going from one to the next is a seek. */
 const DISK_GAP_PAGES = 1;
+const CLUSTER_READ_WORDS: readonly string[] = ['live', 'additional-pages'];
 
 export interface DragonflyOptions extends SystemOptions {
   /** `additional-pages` runs the read-ahead that stands disabled in the seed beside the live one. Default `live`. */
@@ -85,19 +86,20 @@ export class DragonflySystem implements VmSystem {
   lastFaultMajor = false;
   onKill: ((process: VmProcess) => void) | null = null;
   readonly machine: Machine;
-  readonly vm: Vm;
-  readonly port: DragonflyPort;
   /** The CPU that processes run on. */
   private readonly cpu: Cpu;
-  /** Files and devices of this machine: those of another would be mapped with frames that mean something else here. */
-  private readonly handles = new WeakSet<object>();
+  readonly vm: Vm;
+  readonly port: DragonflyPort;
   private nextProcessId = 1;
   private readonly daemon;
   /** Where the next file begins on the simulated disk: behind the swap area. */
   private nextDiskPage: number;
+  /** Files and devices of this machine: those of another would be mapped with frames that mean something else here. */
+  private readonly handles = new Set<object>();
 
   constructor(options: DragonflyOptions = {}) {
     checkOptions(options);
+    if (options.clusterRead !== undefined) checkWord('clusterRead', options.clusterRead, CLUSTER_READ_WORDS);
     const swapPages = options.swapPages ?? 0;
     this.machine = new Machine({
       poolFrames: options.memoryPages ?? DEFAULT_MEMORY_PAGES,
@@ -107,13 +109,13 @@ export class DragonflySystem implements VmSystem {
       ...(options.cpus === undefined ? {} : { cpus: options.cpus }),
       ...(options.costs === undefined ? {} : { costs: options.costs }),
     });
+    this.cpu = this.machine.cpus[0] as Cpu;
     this.vm = new Vm(this.machine, {
       swapPages,
       swapStore: swapStoreOf(options, swapPages),
       defects: options.defects ?? 'as-seeded',
       clusterRead: options.clusterRead ?? 'live',
     });
-    this.cpu = this.machine.cpus[0] as Cpu;
     this.vm.listener = coverageListener();
     this.port = new DragonflyPort({ system: this, vm: this.vm, mine: (process) => this.mine(process) });
     this.vm.onKill = (process) => this.onKill?.(process);
@@ -124,14 +126,11 @@ export class DragonflySystem implements VmSystem {
     this.vm.kernel.runDaemons();
   }
 
-  /** Runs a task of the kernel's on a process's thread, as a system call does. */
-  call<T>(process: VmProcess, task: Task<T>): T {
-    this.machine.clock.advance(this.machine.costs.syscall);
-    return this.vm.kernel.call((process as DragonflyProcess).thread, task);
-  }
-
-  /** The process as this system knows it. Throws for one that has exited, and for what is no process of this machine. */
-  private mine(process: VmProcess): DragonflyProcess {
+  /**
+   * The process as this system knows it.
+   * @throws TypeError for what is no process of this machine, RangeError for one that has exited
+   */
+  mine(process: VmProcess): DragonflyProcess {
     if (!(process instanceof DragonflyProcess) || process.vm !== this.vm) {
       throw new TypeError('process must be a process of this machine');
     }
@@ -139,11 +138,25 @@ export class DragonflySystem implements VmSystem {
     return process;
   }
 
+  /** @throws TypeError for a file or device of another machine, and for one in the place of the other */
   private checkHandle(backing: Exclude<MapRequest['backing'], { kind: 'anon' }>): void {
     const handle = backing.kind === 'file' ? backing.file : backing.device;
     const kind = backing.kind === 'file' ? VnodeHandle : DeviceHandle;
     if (handle instanceof kind && this.handles.has(handle)) return;
     throw new TypeError(`backing.${backing.kind} must be a ${backing.kind} of this machine`);
+  }
+
+  /** What mmap is asked for, with the arguments checked that no program could hand to a kernel. */
+  checkRequest(request: MapRequest): void {
+    checkMapRequest(request);
+    if (request.backing.kind !== 'anon') this.checkHandle(request.backing);
+  }
+
+  /** Runs a task of the kernel's on a process's thread, as a system call does. */
+  call<T>(process: VmProcess, task: Task<T>): T {
+    const p = this.mine(process);
+    this.machine.clock.advance(this.machine.costs.syscall);
+    return this.vm.kernel.call(p.thread, task);
   }
 
   /** A memory call on a range of bytes. */
@@ -163,6 +176,8 @@ export class DragonflySystem implements VmSystem {
     checkStore(store);
     const file = new VnodeHandle(this.vm, name, store, this.nextDiskPage);
     this.nextDiskPage += pagesFor(store.size()) + DISK_GAP_PAGES;
+    // Opening a file makes its object at once: the colours of all objects after it depend on that.
+    vnodeObject(this.vm, file);
     this.handles.add(file);
     return file;
   }
@@ -186,14 +201,18 @@ export class DragonflySystem implements VmSystem {
     return process;
   }
 
+  /** The child is among the processes, and may be killed, only when it has its memory. */
   fork(parent: VmProcess, name: string): DragonflyProcess | Errno {
     const from = this.mine(parent);
-    const child = this.spawn(name);
+    checkName(name);
+    const child = new DragonflyProcess(this.vm, this.nextProcessId++, name);
     this.vm.counters.v_forks++;
     child.dataStart = from.dataStart;
     child.dataEnd = from.dataEnd;
     child.map.stackLimit = from.map.stackLimit;
-    if (this.call(parent, forkMap(this.vm, from.thread, from.map, child.map))) return child;
+    const enough = this.call(from, forkMap(this.vm, from.thread, from.map, child.map));
+    this.vm.processes.push(child);
+    if (enough) return child;
     this.exit(child);
     return 'ENOMEM';
   }
@@ -206,9 +225,7 @@ export class DragonflySystem implements VmSystem {
 
   map(process: VmProcess, request: MapRequest): CallResult {
     const p = this.mine(process);
-    checkMapRequest(request);
-    const { backing } = request;
-    if (backing.kind !== 'anon') this.checkHandle(backing);
+    this.checkRequest(request);
     return this.call(p, sysMmap(this.vm, p, request));
   }
 
@@ -267,18 +284,33 @@ export class DragonflySystem implements VmSystem {
   }
 
   fault(process: VmProcess, vpn: number, access: Access): number {
-    const p = this.mine(process);
+    const f = this.newFault(this.mine(process), vpn, access);
+    this.vm.kernel.runRecord(f, faultStart);
+    return this.account(f);
+  }
+
+  /** The same where a store answers later: other processes may run meanwhile. */
+  async faultAsync(process: VmProcess, vpn: number, access: Access): Promise<number> {
+    const f = this.newFault(this.mine(process), vpn, access);
+    await this.vm.kernel.runRecordAsync(f, faultStart);
+    return this.account(f);
+  }
+
+  private newFault(process: DragonflyProcess, vpn: number, access: Access): Fault {
     checkAccess(vpn, access);
     const f = beginFault(this.vm);
     const store = access === ACCESS_WRITE;
-    f.thread = p.thread;
-    f.process = p;
-    f.originalMap = p.map;
+    f.thread = process.thread;
+    f.process = process;
+    f.originalMap = process.map;
     f.vaddr = vpn;
     f.faultType = store ? PROT_WRITE : PROT_READ;
     f.askedType = f.faultType;
     f.flags = store ? VM_FAULT_BURST | VM_FAULT_DIRTY : VM_FAULT_BURST;
-    this.vm.kernel.runRecord(f, faultStart);
+    return f;
+  }
+
+  private account(f: Fault): number {
     const { result } = f;
     this.lastFaultMajor = f.major;
     endFault(f);

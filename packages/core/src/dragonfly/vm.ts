@@ -10,6 +10,7 @@
  */
 import { KernelPanic } from '../kernel/errors.js';
 import { Kernel } from '../kernel/kernel.js';
+import { RecordPool } from '../kernel/record-pool.js';
 import type { Thread } from '../kernel/thread.js';
 import { Token } from '../kernel/token.js';
 import type { Machine } from '../machine/machine.js';
@@ -17,7 +18,7 @@ import type { BackingStore } from '../machine/store.js';
 import { DragonflyCounters } from './counters.js';
 import type { Fault, FaultListener } from './fault-state.js';
 import type { VmMap } from './map-entry.js';
-import type { VmObject } from './object.js';
+import { COLOUR_STEP_MAX, type VmObject } from './object.js';
 import { Pages } from './page.js';
 import { DragonflyPmap } from './pmap.js';
 import type { DragonflyProcess } from './process.js';
@@ -59,8 +60,8 @@ export class Vm {
   /** Objects by number. Number 0 is nobody. */
   readonly objects: (VmObject | null)[] = [null];
   readonly freeObjectIds: number[] = [];
-  /** Colour of the next object's first page. */
-  nextColour = 0;
+  /** Colour of the next object's first page. The kernel's own object, made at boot, had the first. */
+  nextColour = COLOUR_STEP_MAX;
   /** Live processes, oldest first. */
   readonly processes: DragonflyProcess[] = [];
 
@@ -78,6 +79,8 @@ export class Vm {
   pagesNeeded = 0;
   /** vm_pages_waiting: how many threads sleep for memory. */
   pagesWaiting = 0;
+  /** Who has slept for memory since the page daemon last rested: they are in the kernel, even when woken already. */
+  readonly memoryWaiters = new Set<Thread>();
   /** What threads that wait for memory, and the page daemon, sleep on. */
   readonly freeCountChannel = { channel: 'v_free_count' };
   readonly daemonChannel = { channel: 'vm_pages_needed' };
@@ -112,7 +115,7 @@ export class Vm {
   /** Hears the branches and stages of every fault, or null. */
   listener: FaultListener | null = null;
   /** Fault records that are not in use. */
-  readonly freeFaults: Fault[] = [];
+  readonly freeFaults = new RecordPool<Fault>();
   /** Messages that the kernel printed on its console. */
   readonly console: string[] = [];
   /** For tests: answers true when an allocation of this kind shall fail. */

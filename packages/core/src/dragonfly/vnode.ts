@@ -71,7 +71,7 @@ export function filePages(length: number): number {
   return Math.ceil((last * BLOCK_BYTES + blockBytes(length, last)) / PAGE_SIZE);
 }
 
-/** vnode_pager_alloc: the file's object, made at its first mapping. It has no reference of its own. */
+/** vnode_pager_alloc: the file's object, made when it is opened (vinitvmio). It has no reference of its own. */
 export function vnodeObject(vm: Vm, vnode: VnodeHandle): VmObject {
   if (vnode.object === null) {
     vnode.object = objectAllocate(vm, OBJT_VNODE, filePages(vnode.length), vnode);
@@ -147,7 +147,7 @@ function zeroBehind(vm: Vm, object: VmObject, end: number): void {
   vm.pmap.removeAll(last);
   const rest = pageBits(tail, PAGE_SIZE - tail);
   vm.pages.valid[last] = (vm.pages.valid[last] as number) | rest;
-  // As seeded the piece that holds the end counts as clean too, and what was stored in front of the end is lost (O34).
+  // As seeded the piece that holds the end counts as clean too, and what was stored in front of the end is lost (O36).
   const behind = vm.mended ? Math.ceil(tail / PIECE_BYTES) * PIECE_BYTES : tail;
   vm.pages.dirty[last] = (vm.pages.dirty[last] as number) & ~pageBits(behind, PAGE_SIZE - behind);
   if (vm.pages.dirty[last] !== 0) pageDirty(vm, last);

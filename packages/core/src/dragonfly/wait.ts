@@ -44,6 +44,7 @@ export function sleepForMemory(vm: Vm, thread: Thread, wmesg: string): boolean {
   if (!countTarget(vm)) return false;
   if (vm.pagesNeeded === 0) vm.pagesNeeded = 1;
   vm.pagesWaiting++;
+  vm.memoryWaiters.add(thread);
   vm.kernel.wakeup(vm.daemonChannel);
   vm.kernel.sleep(thread, vm.freeCountChannel, wmesg);
   return true;

@@ -92,16 +92,16 @@ function checkReverseMaps(vm: Vm): void {
   const { tables } = vm.machine;
   for (let frame = 0; frame < vm.machine.memory.frames; frame++) {
     let before = NO_SLOT;
-    for (let slot = tables.pvHead[frame] as number; slot !== NO_SLOT; slot = tables.pvNext[slot] as number) {
+    for (let slot = tables.firstMapping(frame); slot !== NO_SLOT; slot = tables.nextMapping(slot)) {
       const word = tables.pte[slot] as number;
       insist(
         (word & PTE_MANAGED) !== 0 && tables.frameOf(word) === frame,
         () => `the reverse map of frame ${frame} names a translation that shows another`,
       );
-      insist(tables.pvPrev[slot] === before, () => `the reverse map of frame ${frame} is linked wrongly`);
+      insist(tables.previousMapping(slot) === before, () => `the reverse map of frame ${frame} is linked wrongly`);
       before = slot;
     }
-    insist(tables.pvTail[frame] === before, () => `the reverse map of frame ${frame} does not end where it says`);
+    insist(tables.lastMapping(frame) === before, () => `the reverse map of frame ${frame} does not end where it says`);
   }
 }
 

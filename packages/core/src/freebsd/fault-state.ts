@@ -95,6 +95,9 @@ export class Fault {
   /** Who hears of branches, or null. */
   listener: FaultListener | null = null;
 
+  /** The record behind this one in the pool. */
+  nextFree: Fault | null = null;
+
   constructor(readonly vm: Vm) {}
 }
 

@@ -63,7 +63,7 @@ export class FreebsdPmap {
 
   private noteLast(word: number): void {
     const page = word >>> PTE_FRAME_SHIFT;
-    if (this.tables.pvHead[page] !== NO_SLOT) return;
+    if (this.tables.firstMapping(page) !== NO_SLOT) return;
     this.pages.flags[page] = (this.pages.flags[page] as number) & ~PG_WRITEABLE;
   }
 
@@ -160,7 +160,7 @@ export class FreebsdPmap {
   /** pmap_remove_all: drops every translation of a page, in every address space. */
   removeAll(page: number): void {
     const tables = this.tables;
-    for (let slot = tables.pvHead[page] as number; slot !== NO_SLOT; slot = tables.pvHead[page] as number) {
+    for (let slot = tables.firstMapping(page); slot !== NO_SLOT; slot = tables.firstMapping(page)) {
       this.keepBits(tables.remove(slot));
       this.machine.clock.advance(this.machine.costs.pmapRemove);
     }
@@ -171,7 +171,7 @@ export class FreebsdPmap {
   removeWrite(page: number): void {
     if (((this.pages.flags[page] as number) & PG_WRITEABLE) === 0) return;
     const tables = this.tables;
-    for (let slot = tables.pvHead[page] as number; slot !== NO_SLOT; slot = tables.pvNext[slot] as number) {
+    for (let slot = tables.firstMapping(page); slot !== NO_SLOT; slot = tables.nextMapping(slot)) {
       const word = tables.pte[slot] as number;
       if ((word & PTE_WRITE) === 0) continue;
       if ((word & PTE_MODIFIED) !== 0) this.pages.dirty[page] = VM_PAGE_BITS_ALL;
@@ -184,11 +184,11 @@ export class FreebsdPmap {
   tsReferenced(page: number): number {
     if (((this.pages.flags[page] as number) & PG_FICTITIOUS) !== 0) return 0;
     const tables = this.tables;
-    const first = tables.pvHead[page] as number;
+    const first = tables.firstMapping(page);
     let slot = first;
     let count = 0;
     while (slot !== NO_SLOT) {
-      const next = tables.pvNext[slot] as number;
+      const next = tables.nextMapping(slot);
       tables.pvRequeue(page, slot);
       const flags = (tables.pte[slot] as number) & 0xff;
       if ((flags & PTE_REFERENCED) !== 0) {
@@ -203,7 +203,7 @@ export class FreebsdPmap {
   /** pmap_is_modified: whether some translation of the page has been written through. */
   isModified(page: number): boolean {
     const tables = this.tables;
-    for (let slot = tables.pvHead[page] as number; slot !== NO_SLOT; slot = tables.pvNext[slot] as number) {
+    for (let slot = tables.firstMapping(page); slot !== NO_SLOT; slot = tables.nextMapping(slot)) {
       if (((tables.pte[slot] as number) & PTE_MODIFIED) !== 0) return true;
     }
     return false;
@@ -226,7 +226,7 @@ export class FreebsdPmap {
 
   private clearBit(page: number, bit: number): void {
     const tables = this.tables;
-    for (let slot = tables.pvHead[page] as number; slot !== NO_SLOT; slot = tables.pvNext[slot] as number) {
+    for (let slot = tables.firstMapping(page); slot !== NO_SLOT; slot = tables.nextMapping(slot)) {
       const flags = (tables.pte[slot] as number) & 0xff;
       if ((flags & bit) !== 0) tables.setFlags(slot, flags & ~bit);
     }
@@ -234,7 +234,7 @@ export class FreebsdPmap {
 
   /** Whether any address space translates to the page. */
   isMapped(page: number): boolean {
-    return this.tables.pvHead[page] !== NO_SLOT;
+    return this.tables.firstMapping(page) !== NO_SLOT;
   }
 
   /**

@@ -6,6 +6,7 @@
 import { KernelPanic } from '../kernel/errors.js';
 import { Kernel } from '../kernel/kernel.js';
 import { Mutex } from '../kernel/locks.js';
+import { RecordPool } from '../kernel/record-pool.js';
 import type { Thread } from '../kernel/thread.js';
 import type { Machine } from '../machine/machine.js';
 import type { BackingStore } from '../machine/store.js';
@@ -71,7 +72,7 @@ export class Vm {
   /** Hears the branches and stages of every fault, or null. */
   listener: FaultListener | null = null;
   /** Fault records that are not in use. */
-  readonly freeFaults: Fault[] = [];
+  readonly freeFaults = new RecordPool<Fault>();
   /** Messages that the kernel printed on its console. */
   readonly console: string[] = [];
   /** Frames in a row that `allocationFails` has refused: waiting for memory does not help against that. */

@@ -286,3 +286,100 @@ describe('tokens', () => {
     expect(token.acquire(b)).toBe(true);
   });
 });
+
+describe('rest', () => {
+  const idle = {};
+  /** A daemon that counts its rounds, and in each steps aside once without sleeping. */
+  function serve(kernel: Kernel): { work: number; rounds: number } {
+    const state = { work: 0, rounds: 0 };
+    kernel.startDaemon('server', idle, function* (thread): Task<void> {
+      for (;;) {
+        while (state.work === 0) {
+          kernel.sleep(thread, idle, 'idle');
+          yield;
+        }
+        state.work--;
+        yield;
+        state.rounds++;
+      }
+    });
+    kernel.runDaemons();
+    return state;
+  }
+
+  it('is when every daemon sleeps at home, or has been woken and has not run', () => {
+    const kernel = make();
+    const state = serve(kernel);
+    expect(kernel.settle()).toBeNull();
+    state.work = 1;
+    kernel.wakeup(idle);
+    expect(kernel.settle()).toBeNull();
+    expect(state).toEqual({ work: 1, rounds: 0 });
+  });
+
+  it('lets a daemon finish what it is in the middle of', () => {
+    const kernel = make();
+    const state = serve(kernel);
+    state.work = 1;
+    kernel.wakeup(idle);
+    kernel.step(kernel.daemonThreads[0] as Thread);
+    expect(state).toEqual({ work: 0, rounds: 0 });
+    expect(kernel.settle()).toBeNull();
+    expect(state.rounds).toBe(1);
+    expect(kernel.daemonSteps).toBe(1);
+  });
+
+  it('lets a body that is begun afresh take the place of one that sleeps', () => {
+    const kernel = make();
+    const state = serve(kernel);
+    kernel.restartDaemons();
+    state.work = 2;
+    kernel.wakeup(idle);
+    kernel.runDaemons();
+    expect(state.rounds).toBe(2);
+    expect(kernel.sleepersOn(idle)).toHaveLength(1);
+  });
+
+  it('is not while a thread sleeps, a task has work to do, or a daemon waits elsewhere', () => {
+    const [a, b, c] = [make(), make(), make()];
+    const body = function* (kernel: Kernel, thread: Thread, channel: object): Task<void> {
+      kernel.sleep(thread, channel, 'pgwait');
+      yield;
+    };
+    const main = a.createThread('main');
+    expect(() => a.call(main, body(a, main, {}))).toThrow(KernelHang);
+    expect(a.inProgress()).toBeNull();
+    expect(a.settle()).toBe('main sleeps (pgwait)');
+    b.startThread('task', (thread) => body(b, thread, {}));
+    expect(b.settle()).toBe('task has work to do');
+    c.startDaemon('server', idle, (thread) => body(c, thread, {}));
+    expect(c.settle()).toBe('server is in the middle of its work');
+  });
+
+  it('is not in the middle of a call, of asynchronous work, or of I/O', async () => {
+    const kernel = make();
+    const main = kernel.createThread('main');
+    const said: (string | null)[] = [];
+    const body = function* (): Task<void> {
+      said.push(kernel.inProgress());
+      yield;
+    };
+    kernel.call(main, body());
+    expect(said).toEqual(['a call is in progress']);
+    expect(kernel.inProgress()).toBeNull();
+    let answer: (result: number) => void = () => {};
+    const io = new Promise<number>((resolve) => {
+      answer = resolve;
+    });
+    kernel.watchIo(io, () => {});
+    expect(kernel.inProgress()).toMatch(/^I\/O is in progress/);
+    answer(0);
+    await io;
+    await Promise.resolve();
+    expect(kernel.inProgress()).toBeNull();
+    const call = kernel.callAsync(main, body());
+    expect(said).toHaveLength(2);
+    await call;
+    expect(kernel.settle()).toBeNull();
+  });
+});

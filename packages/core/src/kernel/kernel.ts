@@ -348,6 +348,11 @@ export class Kernel {
 
   // ---- rest -------------------------------------------------------------------------------------------------------
 
+  /** The threads of `startDaemon`, in the order in which they were started. */
+  get daemonThreads(): readonly Thread[] {
+    return this.daemons.map((daemon) => daemon.thread);
+  }
+
   private homeOf(thread: Thread): Channel | undefined {
     return this.daemons.find((daemon) => daemon.thread === thread)?.home;
   }

@@ -106,7 +106,9 @@ export class Mutex implements Lock {
 export class RwLock implements Lock {
   writer: Thread | null = null;
   private depth = 0;
-  private readonly readers: Thread[] = [];
+  /** One hold of a reader, and the others if there are more: nearly always there is just one, and a field is quicker than an array. */
+  private reader: Thread | null = null;
+  private readonly otherReaders: Thread[] = [];
   private waiters = false;
 
   constructor(
@@ -116,7 +118,8 @@ export class RwLock implements Lock {
   ) {}
 
   holders(): readonly Thread[] {
-    return this.writer === null ? this.readers : [this.writer];
+    if (this.writer !== null) return [this.writer];
+    return this.reader === null ? NOBODY : [this.reader, ...this.otherReaders];
   }
 
   acquireRead(thread: Thread): boolean {
@@ -127,7 +130,8 @@ export class RwLock implements Lock {
 
   tryRead(thread: Thread): boolean {
     if (this.writer !== null) return false;
-    this.readers.push(thread);
+    if (this.reader === null) this.reader = thread;
+    else this.otherReaders.push(thread);
     thread.waitsFor = null;
     thread.locksHeld++;
     return true;
@@ -144,7 +148,7 @@ export class RwLock implements Lock {
       this.depth++;
       return true;
     }
-    if (this.writer !== null || this.readers.length > 0) return false;
+    if (this.writer !== null || this.reader !== null) return false;
     this.writer = thread;
     this.depth = 1;
     thread.waitsFor = null;
@@ -154,8 +158,8 @@ export class RwLock implements Lock {
 
   /** Turns a reader's hold into the writer's if it is the only reader; otherwise nothing changes. */
   tryUpgrade(thread: Thread): boolean {
-    if (this.readers.length !== 1 || this.readers[0] !== thread) return false;
-    this.readers.length = 0;
+    if (this.reader !== thread || this.otherReaders.length > 0) return false;
+    this.reader = null;
     this.writer = thread;
     this.depth = 1;
     return true;
@@ -166,25 +170,33 @@ export class RwLock implements Lock {
     if (this.writer !== thread || this.depth !== 1)
       throw new Error(`${thread.name} downgrades ${this.name} without it`);
     this.writer = null;
-    this.readers.push(thread);
+    this.reader = thread;
     this.wakeWaiters();
   }
 
   releaseRead(thread: Thread): void {
     if (!this.dropReader(thread)) throw new Error(`${thread.name} releases ${this.name}, which it does not read`);
     thread.locksHeld--;
-    if (this.readers.length === 0) this.wakeWaiters();
+    if (this.reader === null) this.wakeWaiters();
   }
 
-  /** Takes one hold of a thread off the list. The newest goes first: it is the last but for races, and then nothing is searched. */
+  /** Takes one hold of a thread away, the newest first; answers whether there was one. */
   private dropReader(thread: Thread): boolean {
-    const { readers } = this;
-    const last = readers.length - 1;
-    let at = last;
-    while (at >= 0 && readers[at] !== thread) at--;
-    if (at < 0) return false;
-    if (at < last) readers[at] = readers[last] as Thread;
-    readers.pop();
+    const others = this.otherReaders;
+    if (others.length > 0) return this.dropOneOfMany(thread);
+    if (this.reader !== thread) return false;
+    this.reader = null;
+    return true;
+  }
+
+  /** The same where there are several: the newest hold of all takes the place of the one that goes. */
+  private dropOneOfMany(thread: Thread): boolean {
+    const others = this.otherReaders;
+    const at = others.lastIndexOf(thread);
+    if (at < 0 && this.reader !== thread) return false;
+    const newest = others.pop() as Thread;
+    if (at < 0) this.reader = newest;
+    else if (at < others.length) others[at] = newest;
     return true;
   }
 

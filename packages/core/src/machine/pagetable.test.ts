@@ -45,7 +45,7 @@ describe('page tables', () => {
         });
         for (let frame = 0; frame < FRAMES; frame++) {
           let mapped = 0;
-          for (let s = tables.pvHead[frame] as number; s !== NO_SLOT; s = tables.pvNext[s] as number) mapped++;
+          for (let s = tables.firstMapping(frame); s !== NO_SLOT; s = tables.nextMapping(s)) mapped++;
           expect(mapped).toBe(model.reduce((n, m) => n + [...m.values()].filter((f) => f === frame).length, 0));
         }
       }),

@@ -6,7 +6,7 @@
  * (leaf * 512 + index), and everything known of it stands in columns at that slot:
  *
  *     pte[slot]      frame << 8 | flags, 0 when there is no translation
- *     pvNext, pvPrev the other translations of the same frame (the kernel's pv entries), a list per frame
+ *     pv links       the other translations of the same frame (the kernel's pv entries), a list per frame
  *
  * A slot knows its address space and its page through its leaf, so a pv entry needs no memory of its own and is unlinked in
  * constant time. New pv entries go to the tail; a kernel that tests referenced bits moves what it has looked at there too.
@@ -38,6 +38,8 @@ const LEAF_SHIFT = 9;
 const INDEX_MASK = LEAF_PAGES - 1;
 /** A page number times this is, truncated, its place in the root: that fits an int32, which a page number does not. */
 const ROOT_SCALE = 1 / 2 ** 27;
+/** First and last, or next and previous. */
+const PAIR = 2;
 /** "No slot" and "end of list". */
 export const NO_SLOT = -1;
 /** A first page so low that no page is in its region. */
@@ -65,8 +67,8 @@ export class Pmap {
 
 export class PageTables {
   pte = int32Column(LEAF_PAGES * 16);
-  pvNext = int32Column(LEAF_PAGES * 16);
-  pvPrev = int32Column(LEAF_PAGES * 16);
+  /** Two links a slot, side by side: what is used together stands in one line of the host's cache. */
+  private pvLinks = int32Column(LEAF_PAGES * 16 * PAIR);
   /** Per leaf: first page, owner, valid translations. Leaf 0 is never used, so that 0 can mean "none". */
   leafBase = new Float64Array(16);
   leafPmap = new Int32Array(16);
@@ -78,9 +80,8 @@ export class PageTables {
   private nodeCount = new Int32Array(8);
   private nodesUsed = 1;
   private readonly freeNodes: number[] = [];
-  /** Per frame: first and last translation that maps it. */
-  readonly pvHead: Int32Array;
-  readonly pvTail: Int32Array;
+  /** Per frame, side by side: first and last translation that maps it. */
+  private readonly pvEnds: Int32Array;
 
   readonly pmaps: (Pmap | null)[] = [];
   private readonly freePmaps: number[] = [];
@@ -95,8 +96,7 @@ export class PageTables {
     frames: number,
     private readonly shootdown: { page(asn: number, vpn: number): void; all(): void },
   ) {
-    this.pvHead = int32Column(frames).fill(NO_SLOT);
-    this.pvTail = int32Column(frames).fill(NO_SLOT);
+    this.pvEnds = int32Column(frames * PAIR).fill(NO_SLOT);
   }
 
   createPmap(): Pmap {
@@ -267,29 +267,51 @@ export class PageTables {
     return leaf === 0 ? 0 : (this.leafCount[leaf] as number);
   }
 
+  /** First translation of a frame in its pv list, or NO_SLOT. */
+  firstMapping(frame: number): number {
+    return this.pvEnds[frame * PAIR] as number;
+  }
+
+  /** Last translation of a frame in its pv list, or NO_SLOT. */
+  lastMapping(frame: number): number {
+    return this.pvEnds[frame * PAIR + 1] as number;
+  }
+
+  /** The translation behind `slot` in the pv list of its frame, or NO_SLOT. */
+  nextMapping(slot: number): number {
+    return this.pvLinks[slot * PAIR] as number;
+  }
+
+  /** The translation before `slot` in the pv list of its frame, or NO_SLOT. */
+  previousMapping(slot: number): number {
+    return this.pvLinks[slot * PAIR + 1] as number;
+  }
+
   /** Moves a slot to the tail of its frame's pv list. */
   pvRequeue(frame: number, slot: number): void {
-    if (this.pvTail[frame] === slot) return;
+    if (this.lastMapping(frame) === slot) return;
     this.pvRemove(frame, slot);
     this.pvInsert(frame, slot);
   }
 
   private pvInsert(frame: number, slot: number): void {
-    const tail = this.pvTail[frame] as number;
-    this.pvNext[slot] = NO_SLOT;
-    this.pvPrev[slot] = tail;
-    if (tail === NO_SLOT) this.pvHead[frame] = slot;
-    else this.pvNext[tail] = slot;
-    this.pvTail[frame] = slot;
+    const { pvEnds, pvLinks } = this;
+    const tail = this.lastMapping(frame);
+    pvLinks[slot * PAIR] = NO_SLOT;
+    pvLinks[slot * PAIR + 1] = tail;
+    if (tail === NO_SLOT) pvEnds[frame * PAIR] = slot;
+    else pvLinks[tail * PAIR] = slot;
+    pvEnds[frame * PAIR + 1] = slot;
   }
 
   private pvRemove(frame: number, slot: number): void {
-    const next = this.pvNext[slot] as number;
-    const prev = this.pvPrev[slot] as number;
-    if (prev === NO_SLOT) this.pvHead[frame] = next;
-    else this.pvNext[prev] = next;
-    if (next === NO_SLOT) this.pvTail[frame] = prev;
-    else this.pvPrev[next] = prev;
+    const { pvEnds, pvLinks } = this;
+    const next = this.nextMapping(slot);
+    const previous = this.previousMapping(slot);
+    if (previous === NO_SLOT) pvEnds[frame * PAIR] = next;
+    else pvLinks[previous * PAIR] = next;
+    if (next === NO_SLOT) pvEnds[frame * PAIR + 1] = previous;
+    else pvLinks[next * PAIR + 1] = previous;
   }
 
   private makeLeaf(pmap: Pmap, vpn: number): number {
@@ -341,8 +363,7 @@ export class PageTables {
       this.leafBase = growFloat64(this.leafBase, this.leafCount.length);
       const slots = this.leafCount.length << LEAF_SHIFT;
       this.pte = growInt32(this.pte, slots);
-      this.pvNext = growInt32(this.pvNext, slots);
-      this.pvPrev = growInt32(this.pvPrev, slots);
+      this.pvLinks = growInt32(this.pvLinks, slots * PAIR);
     }
     return fresh;
   }

@@ -159,7 +159,7 @@ function checkFrames(vm: Vm): void {
     if (pages.wireCount[page] !== 0) wired++;
     if (queue === Q_FREE) {
       must(!owned && pages.loanCount[page] === 0 && pages.wireCount[page] === 0, `${where}: a free page is nobody's`);
-      must(vm.machine.tables.pvHead[page] < 0, `${where}: a free page has no translations`);
+      must(vm.machine.tables.firstMapping(page) < 0, `${where}: a free page has no translations`);
       continue;
     }
     must(

@@ -12,7 +12,7 @@ import type { Vm } from './vm.js';
 
 /** A fresh record. */
 export function beginFault(vm: Vm, thread: Thread, usage: FaultUsage | null): Fault {
-  const f = vm.freeFaults.pop() ?? new Fault(vm);
+  const f = vm.freeFaults.take() ?? new Fault(vm);
   f.thread = thread;
   f.usage = usage;
   f.listener = vm.listener;
@@ -32,7 +32,7 @@ export function endFault(f: Fault): void {
   f.amap = null;
   f.uobj = null;
   f.usage = null;
-  f.vm.freeFaults.push(f);
+  f.vm.freeFaults.give(f);
 }
 
 /** uvm_fault_internal inside a task. Answers the errno. */

@@ -131,13 +131,13 @@ export class NetbsdPmap {
   /** pmap_page_protect(VM_PROT_READ): nobody may write the page. */
   protectPage(page: number): void {
     const tables = this.tables;
-    for (let slot = tables.pvHead[page]; slot !== NO_SLOT; slot = tables.pvNext[slot]) this.dropWrite(slot);
+    for (let slot = tables.firstMapping(page); slot !== NO_SLOT; slot = tables.nextMapping(slot)) this.dropWrite(slot);
   }
 
   /** pmap_page_protect(VM_PROT_NONE): nobody translates to the page any more. */
   removePage(page: number): void {
     const tables = this.tables;
-    for (let slot = tables.pvHead[page]; slot !== NO_SLOT; slot = tables.pvHead[page]) this.drop(slot);
+    for (let slot = tables.firstMapping(page); slot !== NO_SLOT; slot = tables.firstMapping(page)) this.drop(slot);
   }
 
   /** pmap_clear_modify: forgets that the page was written; true when it was. */
@@ -155,7 +155,7 @@ export class NetbsdPmap {
     let was = (attrs[page] & attr) !== 0;
     attrs[page] &= ~attr;
     const tables = this.tables;
-    for (let slot = tables.pvHead[page]; slot !== NO_SLOT; slot = tables.pvNext[slot]) {
+    for (let slot = tables.firstMapping(page); slot !== NO_SLOT; slot = tables.nextMapping(slot)) {
       const word = tables.pte[slot];
       if ((word & bit) === 0) continue;
       was = true;
@@ -168,7 +168,7 @@ export class NetbsdPmap {
   isModified(page: number): boolean {
     if ((this.pages.attrs[page] & PP_MODIFIED) !== 0) return true;
     const tables = this.tables;
-    for (let slot = tables.pvHead[page]; slot !== NO_SLOT; slot = tables.pvNext[slot]) {
+    for (let slot = tables.firstMapping(page); slot !== NO_SLOT; slot = tables.nextMapping(slot)) {
       if ((tables.pte[slot] & PTE_MODIFIED) !== 0) return true;
     }
     return false;

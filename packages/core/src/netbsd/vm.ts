@@ -5,6 +5,7 @@
  */
 import { KernelPanic } from '../kernel/errors.js';
 import { Kernel } from '../kernel/kernel.js';
+import { RecordPool } from '../kernel/record-pool.js';
 import type { Machine } from '../machine/machine.js';
 import type { BackingStore } from '../machine/store.js';
 import type { Anon } from './anon.js';
@@ -85,7 +86,7 @@ export class Vm {
   /** Hears the branches and stages of every fault, or null. */
   listener: FaultListener | null = null;
   /** Fault records that are not in use. */
-  readonly freeFaults: Fault[] = [];
+  readonly freeFaults = new RecordPool<Fault>();
   /** For tests: answers true when an allocation of this kind shall fail. */
   allocationFails: ((kind: Allocation) => boolean) | null = null;
   /** What was refused last, until the same is granted: waiting for memory does not help against that. */

@@ -1,5 +1,5 @@
 /**
- * The bytes of a buffer, kept and put back.
+ * The bytes of buffers, kept and put back.
  *
  * Most of a machine's memory may never have been used. A page that is all zeros is therefore only known to be so: it takes no room, and
  * is put back by filling. Looking costs less than the copying that it saves.
@@ -7,7 +7,7 @@
 import { PAGE_SIZE } from '../machine/units.js';
 import type { Extent } from './reach.js';
 
-/** Buffers below this are kept whole. */
+/** Buffers below this are kept whole, and packed together. */
 const SMALL = 64 * 1024;
 const WORDS_PER_PAGE = PAGE_SIZE / 4;
 
@@ -17,18 +17,17 @@ interface Run {
   readonly bytes: Uint8Array;
 }
 
-export class CapturedBytes {
+/** The bytes that one buffer shows, in runs of pages that are not all zeros. */
+class LargeBuffer {
   private readonly target: Uint8Array;
   /** Ascending; between them lie zeros. */
   private readonly runs: Run[];
 
-  constructor(buffer: ArrayBufferLike, { start, end }: Extent) {
-    this.target = new Uint8Array(buffer, start, end - start);
-    const whole = end - start < SMALL || start % 8 !== 0;
-    this.runs = whole ? [{ at: 0, bytes: this.target.slice() }] : usedRuns(this.target);
+  constructor(target: Uint8Array) {
+    this.target = target;
+    this.runs = target.byteOffset % 8 === 0 ? usedRuns(target) : [{ at: 0, bytes: target.slice() }];
   }
 
-  /** Bytes kept. */
   get size(): number {
     return this.runs.reduce((sum, run) => sum + run.bytes.byteLength, 0);
   }
@@ -41,6 +40,46 @@ export class CapturedBytes {
       at = run.at + run.bytes.byteLength;
     }
     zero(this.target, at, this.target.byteLength);
+  }
+}
+
+/** The bytes of many buffers. Small ones (a store in memory has one for each page) lie side by side in one piece, whole. */
+export class CapturedBytes {
+  private readonly large: LargeBuffer[] = [];
+  private readonly small: Uint8Array[] = [];
+  private readonly packed: Uint8Array;
+
+  constructor(buffers: ReadonlyMap<ArrayBufferLike, Extent>) {
+    let room = 0;
+    for (const [buffer, { start, end }] of buffers) {
+      const target = new Uint8Array(buffer, start, end - start);
+      if (target.byteLength >= SMALL) {
+        this.large.push(new LargeBuffer(target));
+      } else {
+        this.small.push(target);
+        room += target.byteLength;
+      }
+    }
+    this.packed = new Uint8Array(room);
+    let at = 0;
+    for (const target of this.small) {
+      this.packed.set(target, at);
+      at += target.byteLength;
+    }
+  }
+
+  /** Bytes kept. */
+  get size(): number {
+    return this.large.reduce((sum, buffer) => sum + buffer.size, this.packed.byteLength);
+  }
+
+  putBack(): void {
+    for (const buffer of this.large) buffer.putBack();
+    let at = 0;
+    for (const target of this.small) {
+      target.set(this.packed.subarray(at, at + target.byteLength));
+      at += target.byteLength;
+    }
   }
 }
 

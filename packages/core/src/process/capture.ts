@@ -51,20 +51,23 @@ interface SavedStore {
   readonly contents: readonly PageRun[];
 }
 
-/** The state of everything that was reached at the moment of `captureState`. Good for as often as one likes. */
-export class CapturedState extends Opaque {
+/** The state of a machine at the moment of `captureState`. It can be put back any number of times, into that machine only. */
+export interface CapturedState {
   /** Bytes that it takes, about. */
+  readonly bytes: number;
+}
+
+class Capture extends Opaque implements CapturedState {
   readonly bytes: number;
   private readonly bags: readonly SavedBag[];
   private readonly arrays: readonly SavedArray[];
   private readonly maps: readonly SavedMap[];
   private readonly sets: readonly SavedSet[];
-  private readonly buffers: readonly CapturedBytes[];
+  private readonly buffers: CapturedBytes;
   private readonly stores: readonly SavedStore[];
   private readonly kernels: readonly Kernel[];
   private readonly names = new StateKeys();
 
-  /** @internal Use `captureState`. */
   constructor(reached: Reached) {
     super();
     this.kernels = reached.kernels;
@@ -73,7 +76,7 @@ export class CapturedState extends Opaque {
     this.arrays = reached.arrays.map((array) => ({ array, elements: array.slice() }));
     this.maps = reached.maps.map((map) => ({ map, entries: entriesOf(map) }));
     this.sets = reached.sets.map((set) => ({ set, elements: [...set] }));
-    this.buffers = [...reached.buffers].map(([buffer, extent]) => new CapturedBytes(buffer, extent));
+    this.buffers = new CapturedBytes(reached.buffers);
     this.bytes = this.measure();
   }
 
@@ -83,13 +86,11 @@ export class CapturedState extends Opaque {
     for (const { elements } of this.arrays) values += elements.length;
     for (const { entries } of this.maps) values += entries.length;
     for (const { elements } of this.sets) values += elements.length;
-    let bytes = values * VALUE_BYTES;
-    for (const buffer of this.buffers) bytes += buffer.size;
+    let bytes = values * VALUE_BYTES + this.buffers.size;
     for (const { contents } of this.stores) for (const run of contents) bytes += run.bytes.byteLength;
     return bytes;
   }
 
-  /** @internal Use `restoreState`. */
   putBack(): void {
     for (const kernel of this.kernels) refuse(kernel.inProgress(), 'put back');
     // What can fail comes first: then nothing else has been touched.
@@ -99,7 +100,7 @@ export class CapturedState extends Opaque {
     for (const saved of this.arrays) putBackArray(saved);
     for (const saved of this.maps) putBackMap(saved);
     for (const saved of this.sets) putBackSet(saved);
-    for (const bytes of this.buffers) bytes.putBack();
+    this.buffers.putBack();
     for (const kernel of this.kernels) kernel.restartDaemons();
   }
 }
@@ -183,7 +184,7 @@ export function captureState(roots: readonly object[]): CapturedState {
   if (!Array.isArray(roots) || roots.some((root) => typeof root !== 'object' || root === null)) {
     throw new TypeError('roots must be an array of objects');
   }
-  return new CapturedState(reachFrom(roots, settle));
+  return new Capture(reachFrom(roots, settle));
 }
 
 /**
@@ -191,7 +192,7 @@ export function captureState(roots: readonly object[]): CapturedState {
  * @throws SnapshotError when a call or I/O is in progress; nothing has then changed
  */
 export function restoreState(state: CapturedState): void {
-  if (!(state instanceof CapturedState)) throw new TypeError('state must be what captureState answered');
+  if (!(state instanceof Capture)) throw new TypeError('state must be what captureState answered');
   state.putBack();
 }
 

@@ -41,7 +41,7 @@ export class MachineCore {
     /** What a process starts with. */
     readonly limits: Limits,
   ) {
-    this.port = (system as unknown as { port: VmPort }).port;
+    this.port = system.port;
     this.kernel = this.port.kernel;
     this.name = system.name;
     this.io = system.spawn('(files)');

@@ -6,13 +6,13 @@
  * CAVEATS.md.) A window is as long as the file and grows ahead of it.
  */
 import type { Task, Thread } from '../kernel/thread.js';
-import { ACCESS_READ, ACCESS_WRITE, PAGE_SIZE, USER_MAX_ADDRESS } from '../machine/units.js';
+import { ACCESS_READ, ACCESS_WRITE, USER_MAX_ADDRESS } from '../machine/units.js';
 import type { Errno } from '../vm/errno.js';
-import { PAGE_RESIDENT, type PortMapRequest } from '../vm/port.js';
+import type { PortMapRequest } from '../vm/port.js';
 import { PROT_ALL, PROT_READ, PROT_WRITE } from '../vm/prot.js';
 import type { MachineCore } from './core.js';
 import type { MachineFile } from './files.js';
-import { type Piece, resolve } from './resolve.js';
+import type { Piece } from './resolve.js';
 
 /** A window is at least so long. */
 const LEAST_WINDOW = 2 ** 20;
@@ -96,18 +96,13 @@ export function windowPiece(
 }
 
 /**
- * Gives the file a length. When it shrinks its pages go first, which waits for writes that are on their way: one that came after the store was cut would
- * make it grow again. When it grows the store does so first.
+ * Gives the file a length. Between the store's end and the one that the kernel believes in, the nearer one holds: the kernel is told of a shorter file before the
+ * store is cut, so that no page-out in between can make it long again, and of a longer one afterwards.
  *
- * What a mapping has stored past the end, in the last page, must not come to light when the file grows. In memory it is zeroed; it never was in the
- * store.
+ * What a mapping has stored past the end, in the last page, must not come to light when the file grows. In memory the kernel zeroes it; in the store it never was.
  */
 export function* resize(core: MachineCore, thread: Thread, file: MachineFile, bytes: number): Task<Errno | null> {
   const old = file.size;
-  if (bytes > old) {
-    const trouble = yield* clearTail(core, thread, file, old);
-    if (trouble !== null) return trouble;
-  }
   if (bytes < old) yield* core.port.fileResized(thread, file.vm, bytes);
   const result = yield* answerOf(core, thread, file.store.truncate(bytes), 'truncate');
   if (result < 0) {
@@ -116,19 +111,5 @@ export function* resize(core: MachineCore, thread: Thread, file: MachineFile, by
   }
   if (bytes > old) yield* core.port.fileResized(thread, file.vm, bytes);
   file.modified++;
-  return null;
-}
-
-function* clearTail(core: MachineCore, thread: Thread, file: MachineFile, size: number): Task<Errno | null> {
-  const within = size % PAGE_SIZE;
-  if (within === 0) return null;
-  const opened = yield* openWindow(core, thread, file, size);
-  if (opened !== null) return opened;
-  const piece = windowPiece(core, thread, file, size - within, true);
-  const vpn = piece.address / PAGE_SIZE;
-  if ((core.port.inspectPage(piece.vm, vpn) & PAGE_RESIDENT) === 0) return null;
-  const frame = yield* resolve(core, piece.vm, vpn, ACCESS_WRITE);
-  if (typeof frame !== 'number') return frame.code === 'NOMEM' ? 'ENOMEM' : 'EIO';
-  core.system.machine.memory.zeroPart(frame, within, PAGE_SIZE);
   return null;
 }

@@ -18,6 +18,7 @@ class TinySystem implements VmSystem {
   readonly name: VmSystem['name'];
   readonly tlb = {} as Tlb;
   readonly machine = {} as Machine;
+  readonly port = {} as VmSystem['port'];
   readonly faultSuccess = 0;
   lastFaultMajor = false;
   onKill: VmSystem['onKill'] = null;

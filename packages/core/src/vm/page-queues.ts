@@ -7,12 +7,14 @@ import { int32Column, uint8Column } from '../machine/columns.js';
 
 /** Queue 0 is no queue. */
 export const PQ_NONE = 0;
+/** Links of a frame: next and previous. */
+const LINKS = 2;
 
 export class PageQueues {
   /** Queue number by frame. */
   readonly queue: Uint8Array;
-  readonly next: Int32Array;
-  readonly prev: Int32Array;
+  /** Two links a frame, side by side so that one line of the host's cache holds both: the frame behind it, and the one before. */
+  private readonly links: Int32Array;
   /** Pages by queue number. */
   readonly count: Int32Array;
   private readonly frames: number;
@@ -21,45 +23,62 @@ export class PageQueues {
   constructor(frames: number, queues: number) {
     this.frames = frames;
     this.queue = uint8Column(frames);
-    this.next = int32Column(frames + queues);
-    this.prev = int32Column(frames + queues);
+    this.links = int32Column((frames + queues) * LINKS);
     this.count = new Int32Array(queues);
     for (let q = 0; q < queues; q++) {
-      this.next[frames + q] = frames + q;
-      this.prev[frames + q] = frames + q;
+      this.setNext(frames + q, frames + q);
+      this.setPrev(frames + q, frames + q);
     }
+  }
+
+  // Of a frame, or of the sentinel of a queue.
+
+  private nextOf(at: number): number {
+    return this.links[at * LINKS] as number;
+  }
+
+  private prevOf(at: number): number {
+    return this.links[at * LINKS + 1] as number;
+  }
+
+  private setNext(at: number, next: number): void {
+    this.links[at * LINKS] = next;
+  }
+
+  private setPrev(at: number, prev: number): void {
+    this.links[at * LINKS + 1] = prev;
   }
 
   /** First frame of a queue, or -1. */
   first(queue: number): number {
-    const frame = this.next[this.frames + queue] as number;
+    const frame = this.nextOf(this.frames + queue);
     return frame < this.frames ? frame : -1;
   }
 
   /** The frame behind `frame` on its queue, or -1. */
   after(frame: number): number {
-    const next = this.next[frame] as number;
+    const next = this.nextOf(frame);
     return next < this.frames ? next : -1;
   }
 
   insertTail(queue: number, frame: number): void {
-    this.link(frame, this.prev[this.frames + queue] as number, this.frames + queue, queue);
+    this.link(frame, this.prevOf(this.frames + queue), this.frames + queue, queue);
   }
 
   insertHead(queue: number, frame: number): void {
-    this.link(frame, this.frames + queue, this.next[this.frames + queue] as number, queue);
+    this.link(frame, this.frames + queue, this.nextOf(this.frames + queue), queue);
   }
 
   /** Puts a frame that is on no queue right behind one that is on one: how a scan marks its place. */
   insertBehind(before: number, frame: number): void {
-    this.link(frame, before, this.next[before] as number, this.queue[before] as number);
+    this.link(frame, before, this.nextOf(before), this.queue[before] as number);
   }
 
   private link(frame: number, before: number, behind: number, queue: number): void {
-    this.next[before] = frame;
-    this.prev[frame] = before;
-    this.next[frame] = behind;
-    this.prev[behind] = frame;
+    this.setNext(before, frame);
+    this.setPrev(frame, before);
+    this.setNext(frame, behind);
+    this.setPrev(behind, frame);
     this.queue[frame] = queue;
     this.count[queue] = (this.count[queue] as number) + 1;
   }
@@ -68,10 +87,10 @@ export class PageQueues {
   remove(frame: number): void {
     const queue = this.queue[frame] as number;
     if (queue === PQ_NONE) return;
-    const before = this.prev[frame] as number;
-    const behind = this.next[frame] as number;
-    this.next[before] = behind;
-    this.prev[behind] = before;
+    const before = this.prevOf(frame);
+    const behind = this.nextOf(frame);
+    this.setNext(before, behind);
+    this.setPrev(behind, before);
     this.queue[frame] = PQ_NONE;
     this.count[queue] = (this.count[queue] as number) - 1;
   }

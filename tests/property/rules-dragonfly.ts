@@ -1,0 +1,88 @@
+/**
+ * DragonFly's row of `rules.ts`: where its memory calls, its refusals and what it leaves behind differ from FreeBSD's.
+ */
+import type { Access, DragonflySystem, Prot, VmSystem } from '@faultline/core';
+import { ACCESS_WRITE, PAGE_SIZE, PROT_READ, PROT_WRITE } from '@faultline/core';
+import type { ModelProcess } from './model.js';
+import type { Operation } from './program.js';
+import { anyPlace, type Rules, sharedUncopied } from './rules.js';
+
+/** The hardware knows no permission to read: what a store has mapped can be read and executed. */
+function allows(prot: Prot, access: Access): boolean | 'perhaps' {
+  if (access === ACCESS_WRITE) return (prot & PROT_WRITE) !== 0;
+  if ((prot & PROT_READ) !== 0) return true;
+  return (prot & PROT_WRITE) !== 0 ? 'perhaps' : false;
+}
+
+/** O3: wiring what cannot be read fails from the second page on and takes WRITE from the maximum for good. */
+function oddity(operation: Operation, process: ModelProcess): string | null {
+  if (operation.op !== 'wire') return null;
+  return anyPlace(process, operation, ({ prot }) => (prot & PROT_READ) === 0) ? 'O3' : null;
+}
+
+/**
+ * O4, O8 and O33: a fork of wired pages panics, or gives the child more than the entry allows. O32: who shares a range copied on write can
+ * go on seeing the old page. O34: an mlock that fails takes earlier wirings back.
+ */
+function seededDefect(operation: Operation, process: ModelProcess): string | null {
+  if (operation.op === 'wire') return anyPlace(process, operation, ({ wired }) => wired) ? 'O34' : null;
+  if (operation.op !== 'fork') return null;
+  const places = [...process.places.values()];
+  if (places.some(({ wired, inherit }) => wired && inherit === 'copy')) return 'O4 O8 O33';
+  return places.some(sharedUncopied) ? 'O32' : null;
+}
+
+/** Frames must be free, cached, or a file's; swap must be free. */
+function leak(system: VmSystem, asSeeded: boolean): string | null {
+  const { vm } = system as DragonflySystem;
+  const { swapArea } = vm;
+  if (swapArea.freeBlocks !== swapArea.blocks) return `${swapArea.blocks - swapArea.freeBlocks} swap blocks`;
+  // As seeded a wired page that has lost its translation stays wired (O9).
+  if (vm.wiredPages !== 0 && !asSeeded) return `${vm.wiredPages} wired pages`;
+  const anonymous = vm.objects.filter((object) => object?.anonymous === true);
+  if (anonymous.length > 0) return `${anonymous.length} anonymous objects`;
+  const counted = system.queues().reduce((sum, { pages }) => sum + pages, 0);
+  const { poolFrames } = vm.machine.memory;
+  // As seeded a page that try_to_cache leaves busy (O16) is on a queue all the same.
+  return counted === poolFrames || asSeeded ? null : `${poolFrames - counted} frames that are on no queue`;
+}
+
+/** A fault does not even try to allocate below 108 pages of a small machine, and of the others a third may be wired. */
+const RESERVE = 100;
+
+export const DRAGONFLY_RULES: Rules = {
+  reserve: RESERVE,
+  calls: {
+    unalignedOffsets: true,
+    refusesPrivateDeviceFirst: true,
+    unmapOfNothing: 0,
+    wireBeyondLimit: 'EAGAIN',
+    wiresNothing: true,
+    wireSeesHolesFirst: true,
+    unwiresOnlyWired: true,
+    partSyncWritesNothing: true,
+    syncsOnlyWritable: true,
+    dataStartsOnPage: true,
+    pastEnd: 'open',
+  },
+  codes: {
+    KERN_SUCCESS: 'ok',
+    KERN_INVALID_ADDRESS: 'missing',
+    KERN_PROTECTION_FAILURE: 'protection',
+    KERN_FAILURE: 'failure',
+    LOOP: 'shortage',
+  },
+  allows,
+  mmapBase: 0x800000000 / PAGE_SIZE,
+  wiredCopyOnWriteRefuses: true,
+  wireLimit: (memoryPages) => Math.trunc(memoryPages / 3),
+  oddity,
+  // O16: a page that try_to_cache has left busy.
+  seededHangs: ['pgtblk', 'vmpfw', 'vmopar'],
+  waitsForEver: /^(vmwait|vm_fault|pgtblk|vmpfw|vmopar)$/,
+  smallMachine: 96 + RESERVE,
+  allocations: ['frame', 'swap'],
+  losesData: () => false,
+  seededDefect,
+  leak,
+};
