@@ -117,7 +117,9 @@ check('D6', 'what is not needed is taken before the rest', STUB, (w) => {
   store(w.p, unwanted, 120, 1);
   store(w.p, wanted, 120, 2);
   ok(w.p.madvise(unwanted, 120 * PAGE, MADV_DONTNEED));
-  w.m.pageout(100 * PAGE);
+  const eater = w.m.spawn('eater');
+  const pages = w.free + 100;
+  store(eater, w.anon(eater, pages), pages, 3);
   const left = { wanted: resident(w.p, wanted, 120 * PAGE), unwanted: resident(w.p, unwanted, 120 * PAGE) };
   assert.ok(left.unwanted < left.wanted, `resident: ${JSON.stringify(left)}`);
   holds(w.p, unwanted, 120, 1);

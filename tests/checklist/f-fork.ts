@@ -144,9 +144,10 @@ check('F6', 'fork while another thread stores: each page of the child is as it w
   gated.hold('read');
   // Far enough behind that nothing of it has been read ahead.
   const writer = write(160, 200);
-  await untilHeld(gated);
+  await turns();
   busy.release();
   await first;
+  await untilHeld(gated);
   const forking = p.fork();
   await turns();
   gated.release();

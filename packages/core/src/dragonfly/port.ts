@@ -174,7 +174,10 @@ export class DragonflyPort implements VmPort {
     return result === KERN_FAILURE ? reasonOf(p.map, vpn) : result;
   }
 
-  signalOf(code: number): TrapSignal {
+  /** With the process and the page, the handler's own code will do as well. */
+  signalOf(told: number, _access?: Access, process?: VmProcess, vpn = -1): TrapSignal {
+    const mine = told === KERN_FAILURE && process !== undefined;
+    const code = mine ? reasonOf(this.host.mine(process).map, vpn) : told;
     if (code === KERN_PROTECTION_FAILURE) return { signal: 'SIGBUS', code: 'BUS_ADRERR' };
     if (code === KERN_FAILURE) return { signal: 'SIGBUS', code: 'BUS_OBJERR' };
     if (code === FAULT_LOOP || code === KERN_RESOURCE_SHORTAGE) return { signal: 'SIGKILL', code: 'NOMEM' };
