@@ -44,7 +44,9 @@ async function main() {
     if (done % 50 === 0) console.error(`${done} kills`);
   });
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
-  console.log(`seed ${options.seed}: killed at ${counts.random} random and ${counts.marked} marked moments, ${seconds} s`);
+  console.log(
+    `seed ${options.seed}: killed at ${counts.random} random and ${counts.marked} marked moments, ${seconds} s`,
+  );
   console.log(`${counts.operations} operations had returned; ${counts.sectors} sectors looked at:`);
   console.log(`  ${counts.old} held what was promised although something newer was stored`);
   console.log(`  ${counts.unpromised} held something newer than what was promised`);

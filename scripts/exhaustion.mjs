@@ -48,7 +48,11 @@ async function main() {
     console.log(
       `${system} seed ${plan.seed}: ${counts.programs} programs, ${runs} failures ordered, ${counts.refusals} calls and accesses refused, ${counts.failures.length} wrong, ${seconds} s`,
     );
-    console.log(`  ${Object.entries(counts.runs).map(([what, count]) => `${what} ${count}`).join(', ')}`);
+    console.log(
+      `  ${Object.entries(counts.runs)
+        .map(([what, count]) => `${what} ${count}`)
+        .join(', ')}`,
+    );
     for (const failure of counts.failures.slice(0, 40)) console.log(`WRONG ${failure}`);
     wrong += counts.failures.length;
   }

@@ -163,22 +163,27 @@ check('M60', 'a read that fails during mlock: an error, and everything is undone
   same(peek(w.p, at, 64 * PAGE), pattern(64 * PAGE), 'after the disk is well');
 });
 
-check('M61', 'mlockall(MCL_CURRENT) locks what is mapped', { ...NO_MLOCKALL, dragonfly: 'MCL_CURRENT is not implemented in the kernel (ENOSYS)' }, (w) => {
-  w.file('f', pattern(4 * PAGE));
-  const anon = w.anon(w.p, 6);
-  const file = w.map(w.p, 'f', 4 * PAGE);
-  ok(w.p.mlockall(MCL_CURRENT));
-  assert.equal(w.wired, 10);
-  const { faults } = w;
-  w.squeeze();
-  store(w.p, anon, 6, 1);
-  w.p.store8(file, 1);
-  assert.equal(w.faults, faults);
-  const later = w.anon(w.p, 2);
-  assert.equal(resident(w.p, later, 2 * PAGE), 0, 'what comes later is not meant');
-  ok(w.p.munlockall());
-  assert.equal(w.wired, 0);
-});
+check(
+  'M61',
+  'mlockall(MCL_CURRENT) locks what is mapped',
+  { ...NO_MLOCKALL, dragonfly: 'MCL_CURRENT is not implemented in the kernel (ENOSYS)' },
+  (w) => {
+    w.file('f', pattern(4 * PAGE));
+    const anon = w.anon(w.p, 6);
+    const file = w.map(w.p, 'f', 4 * PAGE);
+    ok(w.p.mlockall(MCL_CURRENT));
+    assert.equal(w.wired, 10);
+    const { faults } = w;
+    w.squeeze();
+    store(w.p, anon, 6, 1);
+    w.p.store8(file, 1);
+    assert.equal(w.faults, faults);
+    const later = w.anon(w.p, 2);
+    assert.equal(resident(w.p, later, 2 * PAGE), 0, 'what comes later is not meant');
+    ok(w.p.munlockall());
+    assert.equal(w.wired, 0);
+  },
+);
 
 check('M62', 'mlockall(MCL_FUTURE) locks what comes: mappings and heap', NO_MLOCKALL, (w) => {
   ok(w.p.mlockall(MCL_FUTURE));

@@ -6,7 +6,15 @@
  * `rounds.ts` compiles it. Told a moment, it kills itself there; otherwise it goes on until somebody else does.
  */
 import { writeSync } from 'node:fs';
-import type { BackingStore, CallResult, IoResult, Machine, Process, SyncBackingStore, SystemName } from '@faultline/core';
+import type {
+  BackingStore,
+  CallResult,
+  IoResult,
+  Machine,
+  Process,
+  SyncBackingStore,
+  SystemName,
+} from '@faultline/core';
 import {
   createMachine,
   MAP_ANON,

@@ -16,9 +16,21 @@ export const MARK = 0xee;
 
 export type Operation =
   /** Bytes stored through a shared mapping, by one of the two processes. They may lie behind the end of the file. */
-  | { readonly op: 'store'; readonly process: number; readonly file: number; readonly offset: number; readonly bytes: Uint8Array }
+  | {
+      readonly op: 'store';
+      readonly process: number;
+      readonly file: number;
+      readonly offset: number;
+      readonly bytes: Uint8Array;
+    }
   /** Pages `from` to `to` of a file. */
-  | { readonly op: 'msync'; readonly process: number; readonly file: number; readonly from: number; readonly to: number }
+  | {
+      readonly op: 'msync';
+      readonly process: number;
+      readonly file: number;
+      readonly from: number;
+      readonly to: number;
+    }
   | { readonly op: 'fsync'; readonly process: number; readonly file: number }
   /** MARKs stored to private memory: a page of the private file mapping, or of no file. */
   | { readonly op: 'private'; readonly ofFile: boolean; readonly page: number }

@@ -110,8 +110,14 @@ async function runRound(program: string, round: Round, folder: string, counts: C
 function roundsOf({ random, marked, seed, systems = SYSTEMS }: CrashOptions): Round[] {
   const next = randomFrom(seed);
   const system = (i: number): SystemName => systems[i % systems.length] as SystemName;
-  const rounds: Round[] = momentsOf(marked).map((moment, i) => ({ system: system(i), seed: next(2 ** 31), moment, delay: 0 }));
-  for (let i = 0; i < random; i++) rounds.push({ system: system(i), seed: next(2 ** 31), moment: null, delay: next(150) });
+  const rounds: Round[] = momentsOf(marked).map((moment, i) => ({
+    system: system(i),
+    seed: next(2 ** 31),
+    moment,
+    delay: 0,
+  }));
+  for (let i = 0; i < random; i++)
+    rounds.push({ system: system(i), seed: next(2 ** 31), moment: null, delay: next(150) });
   return rounds;
 }
 

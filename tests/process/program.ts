@@ -16,7 +16,13 @@ export type Kind = 'private' | 'shared' | 'private file' | 'shared file';
 export type Step =
   | { readonly op: 'map'; readonly process: number; readonly kind: Kind; readonly file: number; readonly pages: number }
   | { readonly op: 'unmap'; readonly process: number; readonly mapping: number }
-  | { readonly op: 'write' | 'read'; readonly process: number; readonly mapping: number; readonly from: number; readonly pages: number }
+  | {
+      readonly op: 'write' | 'read';
+      readonly process: number;
+      readonly mapping: number;
+      readonly from: number;
+      readonly pages: number;
+    }
   | { readonly op: 'protect'; readonly process: number; readonly mapping: number; readonly writable: boolean }
   | { readonly op: 'lock' | 'unlock' | 'sync' | 'dontneed'; readonly process: number; readonly mapping: number }
   | { readonly op: 'fork' | 'exit'; readonly process: number }
@@ -41,7 +47,14 @@ function stepOf(random: (below: number) => number): Step {
   const process = random(PROCESSES_MAX);
   const mapping = random(3);
   const kind = random(100);
-  if (kind < 12) return { op: 'map', process, kind: KINDS[random(4)] as Kind, file: random(FILES), pages: 3 + random(FILE_PAGES - 3) };
+  if (kind < 12)
+    return {
+      op: 'map',
+      process,
+      kind: KINDS[random(4)] as Kind,
+      file: random(FILES),
+      pages: 3 + random(FILE_PAGES - 3),
+    };
   if (kind < 40) return { op: 'write', process, mapping, from: random(10), pages: 1 + random(10) };
   if (kind < 60) return { op: 'read', process, mapping, from: random(10), pages: 1 + random(10) };
   if (kind < 64) return { op: 'protect', process, mapping, writable: random(3) > 0 };

@@ -12,7 +12,10 @@ export const ALLOCATIONS: Readonly<Record<SystemName, readonly string[]>> = {
 };
 
 interface Refusing {
-  readonly vm: { allocationFails: ((kind: string) => boolean) | null; readonly pmap: { enterFails?: (() => boolean) | null } };
+  readonly vm: {
+    allocationFails: ((kind: string) => boolean) | null;
+    readonly pmap: { enterFails?: (() => boolean) | null };
+  };
 }
 
 /** Refuses allocations of a kind from the `nth` on, `times` times; counts all of them. */

@@ -23,8 +23,8 @@ import { pageAlloc, VM_ALLOC_NORMAL } from './page-alloc.js';
 import type { DragonflyProcess } from './process.js';
 import { getToken } from './tokens.js';
 import type { Vm } from './vm.js';
-import { wiredPage } from './wired-page.js';
 import { waitForMemoryOrHang } from './wait.js';
+import { wiredPage } from './wired-page.js';
 
 /** Marks a branch outside a fault record. */
 export function mark(vm: Vm, id: BranchId): void {

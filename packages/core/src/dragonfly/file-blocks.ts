@@ -149,6 +149,8 @@ export function* fillBlocks(vm: Vm, thread: Thread, vnode: VnodeHandle, blocks: 
 
 function noteFilled(vm: Vm, page: number, bits: number, result: IoResult): void {
   if (result < 0) {
+    // As seeded a page that was whole, and perhaps not yet written, goes too (O37).
+    if (vm.mended && pageFullyValid(vm, page)) return;
     vm.pages.valid[page] = 0;
     vm.pages.dirty[page] = 0;
   } else if (!pageFullyValid(vm, page)) {
@@ -182,6 +184,8 @@ function* readMissing(
       const io = vnode.store.read((first + at) * PAGE_SIZE, buffers);
       const result = yield* ioResult(vm, thread, io, 'biord');
       if (result < 0) return result;
+      // Less than there is: the rest of the block is not known.
+      if (result < (inside - at - 1) * PAGE_SIZE + Math.min(tail, PAGE_SIZE)) return -EIO;
     }
     at = to;
   }

@@ -117,8 +117,10 @@ export function freeCached(vm: Vm, colour: number): boolean {
 export function pageAlloc(vm: Vm, object: VmObject, pindex: number, asked: number): number {
   if (vm.allocationFails?.('frame') === true) {
     vm.refusals++;
-    // The file system waits for its blocks until it has them: where nothing but a test refuses, the last reserve is not refused for ever.
-    if ((asked & VM_ALLOC_INTERRUPT) === 0 || !refusedForGood(vm)) return refuse(vm);
+    // The file system waits for its blocks until it has them: where nothing but a test refuses, the last reserve is not refused for ever, and to the page
+    // daemon, for which everybody waits, not at all.
+    const reserve = (asked & VM_ALLOC_INTERRUPT) !== 0 && (vm.pageDaemonRuns || refusedForGood(vm));
+    if (!reserve) return refuse(vm);
   } else {
     vm.refusals = 0;
   }

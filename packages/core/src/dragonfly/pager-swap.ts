@@ -54,7 +54,7 @@ export function* swapGetPage(vm: Vm, thread: Thread, object: VmObject, page: num
   const result = yield* ioResult(vm, thread, readSwap(vm, page, block), 'swread');
   object.pagingInProgress--;
   pageClearFlag(vm, page, PG_SWAPINPROG);
-  if (result < 0) {
+  if (result < PAGE_SIZE) {
     vm.pages.valid[page] = 0;
     vm.printf(`swap_pager: indefinite wait buffer or I/O error - pagein failed, blkno ${block}`);
     return VM_PAGER_ERROR;
@@ -124,8 +124,11 @@ function* writeRun(
   vm.counters.v_swappgsout += run.length;
   vm.machine.disk.write(block, run.length);
   const buffers = buffersOf(vm, run, 0, run.length);
-  const io = buffers === null || vm.swapStore === null ? 0 : vm.swapStore.write(block * PAGE_SIZE, buffers);
-  const result = yield* ioResult(vm, thread, io, 'swwrt');
+  const bytes = run.length * PAGE_SIZE;
+  const io = buffers === null || vm.swapStore === null ? bytes : vm.swapStore.write(block * PAGE_SIZE, buffers);
+  const written = yield* ioResult(vm, thread, io, 'swwrt');
+  // A store that took only a part has not got the run.
+  const result = written >= 0 && written < bytes ? EIO : written;
   for (const page of run) pageClearFlag(vm, page, PG_SWAPINPROG);
   if (result >= 0) {
     for (const page of run) {

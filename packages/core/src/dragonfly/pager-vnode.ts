@@ -230,6 +230,8 @@ function* storeBlock(vm: Vm, thread: Thread, vnode: VnodeHandle, block: Block): 
   }
   if (buffers.length === 0) return true;
   const result = yield* ioResult(vm, thread, vnode.store.write(offset, buffers), 'biowr');
+  const wanted = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
   if (result < 0) vm.printf(`vnode_pager_putpages: I/O error ${-result}`);
-  return result >= 0;
+  // A store that took only a part has not got the block.
+  return result >= wanted;
 }
