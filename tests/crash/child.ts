@@ -51,7 +51,7 @@ class Fuse {
   next(call: 'write' | 'sync'): Moment['at'] | null {
     const { moment } = this;
     const count = call === 'write' ? ++this.writes : ++this.syncs;
-    return moment !== null && moment.at.endsWith(call) && moment.nth === count ? moment.at : null;
+    return moment?.at.endsWith(call) && moment.nth === count ? moment.at : null;
   }
 }
 
