@@ -8,8 +8,20 @@ const DOUBLES = PAGE / 8;
 /** Where memory is mapped, as a page number: inside the reach of 32 bits, where a guest of 32 bits would be. */
 export const FIRST_PAGE = 0x10000;
 
+/** What a fault visits besides the page that it fills, roughly: so many lines of the cache, in so many pages. */
+const OTHER_LINES = 256;
+const OTHER_PAGES = 64;
+const LINE_WORDS = 16;
+const PAGE_WORDS = PAGE / 4;
+/** Words to visit, one a line, spread over the lines of their pages. */
+const OTHER_PLACES = Int32Array.from({ length: OTHER_LINES }, (_, i) => {
+  const page = Math.floor((i * OTHER_PAGES) / OTHER_LINES);
+  return page * PAGE_WORDS + ((i * 37 * LINE_WORDS) % PAGE_WORDS);
+});
+
 export class Space {
   #taken = 0;
+  #others = new Int32Array(OTHER_PAGES * PAGE_WORDS);
 
   constructor(name, memoryPages) {
     const buffer = new ArrayBuffer(memoryPages * PAGE);
@@ -17,6 +29,8 @@ export class Space {
     /** Faults a page of the last `store` or `load`. */
     this.faults = 0;
     this.doubles = new Float64Array(buffer);
+    /** What the last visit to other lines has read: kept so that V8 does not leave the reading out. */
+    this.seen = 0;
     // Otherwise the host's own first faults on the buffer would be counted as ours.
     this.bytes.fill(1);
     this.system = bootSystem(name, { memoryPages, contents: buffer });
@@ -89,5 +103,36 @@ export class Space {
   copy(pages) {
     const { bytes } = this;
     for (let page = 0; page < pages; page++) bytes.copyWithin((pages + page) * PAGE, page * PAGE, (page + 1) * PAGE);
+  }
+
+  // The same apart from each other, as faults do them: between two pages the program visits other lines, and the host's processor, which had
+  // begun to fetch the next page, forgets it.
+
+  fillApart(pages) {
+    const { doubles } = this;
+    for (let page = 0; page < pages; page++) {
+      this.#visitOthers();
+      doubles.fill(0, page * DOUBLES, (page + 1) * DOUBLES);
+    }
+  }
+
+  copyApart(pages) {
+    const { bytes } = this;
+    for (let page = 0; page < pages; page++) {
+      this.#visitOthers();
+      bytes.copyWithin((pages + page) * PAGE, page * PAGE, (page + 1) * PAGE);
+    }
+  }
+
+  /** What `fillApart` and `copyApart` do besides. */
+  visit(pages) {
+    for (let page = 0; page < pages; page++) this.#visitOthers();
+  }
+
+  #visitOthers() {
+    const others = this.#others;
+    let seen = 0;
+    for (let i = 0; i < OTHER_LINES; i++) seen = (seen + others[OTHER_PLACES[i]]) | 0;
+    this.seen = seen;
   }
 }

@@ -12,7 +12,7 @@
 import type { Access, Advice, CallResult, Inheritance, MapRequest, Prot } from '@faultline/core';
 import { ACCESS_WRITE, PAGE_SIZE, PROT_OF_ACCESS, PROT_READ, PROT_WRITE } from '@faultline/core';
 import { Content, Mismatch } from './content.js';
-import type { Rules } from './rules.js';
+import type { CallRules, Rules } from './rules.js';
 
 export { Mismatch } from './content.js';
 
@@ -88,6 +88,7 @@ export function insist(actual: CallResult, expected: CallResult, why: string): v
 export class Model {
   readonly processes: ModelProcess[] = [];
   readonly files = new Map<object, ModelFile>();
+  private readonly calls: CallRules;
   /** Anything may be refused: a disk is broken. */
   troubled = false;
   /** What the data segment that brk makes allows. */
@@ -96,7 +97,9 @@ export class Model {
   constructor(
     readonly rules: Rules,
     protected readonly asSeeded: boolean,
-  ) {}
+  ) {
+    this.calls = rules.calls ?? {};
+  }
 
   // ---- processes
 
@@ -177,7 +180,7 @@ export class Model {
 
   private mapRefusal(request: MapRequest): CallResult | null {
     const { address, length, fixed, backing, sharing } = request;
-    const { calls } = this.rules;
+    const { calls } = this;
     const within = offsetOf(request) % PAGE_SIZE;
     if (within !== 0 && length > 0 && calls.unalignedOffsets !== true) return 'EINVAL';
     const start = calls.unalignedOffsets === true ? address - within : address;
@@ -213,7 +216,7 @@ export class Model {
   unmap(process: ModelProcess, { address, length }: Bytes, actual: CallResult) {
     const range = pagesOf(address, length);
     if (range === null) return insist(actual, 'EINVAL', 'the range wraps');
-    if (length === 0) return insist(actual, this.rules.calls.unmapOfNothing ?? 'EINVAL', 'munmap of nothing');
+    if (length === 0) return insist(actual, this.calls.unmapOfNothing ?? 'EINVAL', 'munmap of nothing');
     if (range.start < MIN_PAGE || range.end > MAX_PAGE) return insist(actual, 'EINVAL', 'not all of it is user space');
     if (!isWhole(process, range)) return insist(actual, 'EINVAL', 'munmap refuses a range with a hole');
     insist(actual, 0, 'all of it is mapped');
@@ -261,7 +264,7 @@ export class Model {
     const range = this.wireRange(address, length);
     if (asked === null || range === null) return insist(actual, 'EINVAL', 'the range wraps');
     const pages = asked.end - asked.start;
-    const { calls } = this.rules;
+    const { calls } = this;
     if (pages > limits.most && calls.wireBeyondLimit !== 'EAGAIN') {
       return insist(actual, 'ENOMEM', 'more than may ever be wired');
     }
@@ -304,13 +307,13 @@ export class Model {
 
   /** mlock and munlock of some systems leave out what is no user space; others find nothing mapped there. */
   private wireRange(address: number, length: number): PageRange | null {
-    return this.rules.calls.wiresNothing === true ? pagesOf(address, length) : clamped(address, length);
+    return this.calls.wiresNothing === true ? pagesOf(address, length) : clamped(address, length);
   }
 
   unwire(process: ModelProcess, { address, length }: Bytes, actual: CallResult) {
     const range = this.wireRange(address, length);
     if (range === null) return insist(actual, 'EINVAL', 'the range wraps');
-    const { calls } = this.rules;
+    const { calls } = this;
     if (range.start === range.end && calls.wiresNothing === true) return insist(actual, 0, 'nothing to unwire');
     const all = placesIn(process, range).every(([, { wired }]) => wired);
     const whole =
@@ -334,8 +337,8 @@ export class Model {
     }
     if (troubled && actual === 'EIO') return [];
     insist(actual, 0, 'all of the range is mapped');
-    if (this.asSeeded && this.rules.calls.partSyncWritesNothing === true) return [];
-    const onlyWritable = this.rules.calls.syncsOnlyWritable === true;
+    if (this.asSeeded && this.calls.partSyncWritesNothing === true) return [];
+    const onlyWritable = this.calls.syncsOnlyWritable === true;
     return placesIn(process, flushed).flatMap(([, { content, prot }]) =>
       content?.kind === 'file' && (!onlyWritable || (prot & PROT_WRITE) !== 0) ? [content] : [],
     );
@@ -344,8 +347,7 @@ export class Model {
   brk(process: ModelProcess, address: number, actual: CallResult) {
     if (process.dataStart < 0) {
       insist(actual, 0, 'the first call says where the segment begins');
-      process.dataStart =
-        this.rules.calls.dataStartsOnPage === true ? Math.ceil(address / PAGE_SIZE) * PAGE_SIZE : address;
+      process.dataStart = this.calls.dataStartsOnPage === true ? Math.ceil(address / PAGE_SIZE) * PAGE_SIZE : address;
       process.dataEnd = process.dataStart;
       return;
     }
@@ -375,8 +377,7 @@ export class Model {
     if (place === undefined) return ['missing'];
     const allowed = this.rules.allows?.(place.prot, access) ?? (place.prot & (PROT_OF_ACCESS[access] as Prot)) !== 0;
     if (allowed === false) return ['protection'];
-    if (place.content === null)
-      return this.rules.calls.pastEnd === 'open' ? ['ok', 'protection', 'failure'] : ['protection'];
+    if (place.content === null) return this.calls.pastEnd === 'open' ? ['ok', 'protection', 'failure'] : ['protection'];
     if (allowed === 'perhaps') return ['ok', 'protection'];
     const mayRefuse = this.rules.wiredCopyOnWriteRefuses && access === ACCESS_WRITE && place.wired && place.cow;
     return mayRefuse ? ['ok', 'protection'] : ['ok'];

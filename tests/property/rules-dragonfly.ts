@@ -49,6 +49,7 @@ function leak(system: VmSystem, asSeeded: boolean): string | null {
 
 /** A fault does not even try to allocate below 108 pages of a small machine, and of the others a third may be wired. */
 const RESERVE = 100;
+const SMALL_MACHINE = 150;
 
 export const DRAGONFLY_RULES: Rules = {
   reserve: RESERVE,
@@ -76,13 +77,16 @@ export const DRAGONFLY_RULES: Rules = {
   mmapBase: 0x800000000 / PAGE_SIZE,
   wiredCopyOnWriteRefuses: true,
   wireLimit: (memoryPages) => Math.trunc(memoryPages / 3),
+  smallMachine: SMALL_MACHINE,
+  waitsForEver: /^vmwait$/,
+  // Whenever somebody waits for memory in vain the page daemon scans forty times.
+  failuresMost: 1,
+  allocations: ['frame', 'swap'],
+  // What cannot be written stays dirty, and what cannot be read stays where it is; as seeded with its whole block (O37).
+  losesData: (asSeeded, transfer) => asSeeded && transfer === 'file read',
   oddity,
   // O16: a page that try_to_cache has left busy.
   seededHangs: ['pgtblk', 'vmpfw', 'vmopar'],
-  waitsForEver: /^(vmwait|vm_fault|pgtblk|vmpfw|vmopar)$/,
-  smallMachine: 96 + RESERVE,
-  allocations: ['frame', 'swap'],
-  losesData: () => false,
   seededDefect,
   leak,
 };

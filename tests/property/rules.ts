@@ -41,7 +41,7 @@ export interface CallRules {
 export type Transfer = 'file read' | 'file write' | 'swap read' | 'swap write';
 
 export interface Rules {
-  readonly calls: CallRules;
+  readonly calls?: CallRules;
   /** Pages that this system keeps back beyond what FreeBSD does: its machines must be so much bigger. */
   readonly reserve?: number;
   /** Whether a page of such a protection can be accessed; without this, by the bit of the access. */
@@ -71,6 +71,8 @@ export interface Rules {
   readonly waitsForEver: RegExp;
   /** Frames of a machine that the programs of failure-programs.ts are too large for. */
   readonly smallMachine: number;
+  /** Things that are made to fail in each program, evenly spread; default: all of them. */
+  readonly failuresMost?: number;
   /** Kinds of allocations that its tests can make fail. */
   readonly allocations: readonly string[];
   /** Whether data is lost for good when such a transfer fails, even if the disk is well again later. */
@@ -175,7 +177,6 @@ function netbsdLeak(system: VmSystem, asSeeded: boolean): string | null {
 
 export const RULES: Readonly<Partial<Record<SystemName, Rules>>> = {
   freebsd: {
-    calls: {},
     codes: {
       KERN_SUCCESS: 'ok',
       KERN_INVALID_ADDRESS: 'missing',

@@ -9,6 +9,7 @@ export { explainCsrg } from './csrg/explain.js';
 export * from './csrg/system.js';
 export { BRANCHES as DRAGONFLY_BRANCHES } from './dragonfly/branches.js';
 export * as dragonfly from './dragonfly/commands.js';
+export { explainDragonfly } from './dragonfly/explain.js';
 export * from './dragonfly/system.js';
 export * from './freebsd/explain.js';
 export * from './freebsd/system.js';

@@ -1,6 +1,7 @@
 /** The systems by name, how each is started, and which are not finished. */
 import { explainCsrg } from './csrg/explain.js';
 import { bootCsrg } from './csrg/system.js';
+import { explainDragonfly } from './dragonfly/explain.js';
 import { bootDragonfly } from './dragonfly/system.js';
 import { explainFreebsd } from './freebsd/explain.js';
 import { bootFreebsd } from './freebsd/system.js';
@@ -23,6 +24,7 @@ export const SYSTEMS: Readonly<Partial<Record<SystemName, SystemFactory>>> = {
 export const EXPLAINERS: Readonly<Partial<Record<SystemName, (system: VmSystem) => FaultExplainer>>> = {
   csrg: explainCsrg,
   freebsd: explainFreebsd,
+  dragonfly: explainDragonfly,
   netbsd: explainNetbsd,
 };
 

@@ -87,7 +87,7 @@ function checkMapReferences(found: References): void {
 function checkObject(vm: Vm, object: VmObject, found: References): void {
   const name = (): string => `object ${object.id}`;
   let pages = 0;
-  for (let page = object.firstPage; page >= 0; page = vm.pages.listNext[page] as number) {
+  for (let page = object.firstPage; page >= 0; page = vm.pages.links.next(page)) {
     const pindex = pageIndex(vm, page);
     must(pageLookup(vm, object, pindex) === page, () => `${name()}: frame ${page} is on its list but not at ${pindex}`);
     must(pindex >= 0 && pindex < object.size, () => `${name()} of ${object.size} pages has a page ${pindex}`);

@@ -32,7 +32,7 @@ export function collapse(vm: Vm, object: VmObject): void {
 function join(vm: Vm, object: VmObject, backing: VmObject): void {
   let page = backing.firstPage;
   while (page >= 0) {
-    const next = vm.pages.listNext[page] as number;
+    const next = vm.pages.links.next(page);
     takePage(vm, object, page, pageIndex(vm, page) - object.shadowOffset);
     page = next;
   }
@@ -65,7 +65,7 @@ function takePage(vm: Vm, object: VmObject, page: number, pindex: number): void 
 function passOver(vm: Vm, object: VmObject, backing: VmObject): boolean {
   if (backing.pager !== null) return false;
   const last = vm.mended ? object.size - 1 : object.size;
-  for (let page = backing.firstPage; page >= 0; page = vm.pages.listNext[page] as number) {
+  for (let page = backing.firstPage; page >= 0; page = vm.pages.links.next(page)) {
     const pindex = pageIndex(vm, page) - object.shadowOffset;
     if (pindex < 0 || pindex > last) continue;
     const above = pageLookup(vm, object, pindex);

@@ -62,7 +62,7 @@ export function objectTypeName(object: VmObject): string {
 
 function residentIndexes(vm: Vm, object: VmObject): number[] {
   const indexes: number[] = [];
-  for (let page = object.firstPage; page >= 0; page = vm.pages.listNext[page] as number) {
+  for (let page = object.firstPage; page >= 0; page = vm.pages.links.next(page)) {
     indexes.push(pageIndex(vm, page));
   }
   return indexes.sort((a, b) => a - b);

@@ -25,7 +25,7 @@ export interface ObjectCopy {
 }
 
 function markCopyOnWrite(vm: Vm, object: VmObject, start: number, end: number): void {
-  for (let page = object.firstPage; page >= 0; page = vm.pages.listNext[page] as number) {
+  for (let page = object.firstPage; page >= 0; page = vm.pages.links.next(page)) {
     const pindex = pageIndex(vm, page);
     if (pindex >= start && pindex < end) pageSet(vm, page, PG_COPY_ON_WRITE);
   }
@@ -66,7 +66,7 @@ function copyObjectOf(vm: Vm, source: VmObject): VmObject {
 /** vm_object_pmap_copy: write-protects the resident pages of a range in every address space. */
 export function objectPmapCopy(vm: Vm, object: VmObject | null, start: number, end: number): void {
   if (object === null) return;
-  for (let page = object.firstPage; page >= 0; page = vm.pages.listNext[page] as number) {
+  for (let page = object.firstPage; page >= 0; page = vm.pages.links.next(page)) {
     const pindex = pageIndex(vm, page);
     if (pindex < start || pindex >= end) continue;
     vm.pmap.pageProtect(page, PROT_READ);
@@ -77,7 +77,7 @@ export function objectPmapCopy(vm: Vm, object: VmObject | null, start: number, e
 /** vm_object_pmap_remove: takes the resident pages of a range out of every address space. */
 export function objectPmapRemove(vm: Vm, object: VmObject | null, start: number, end: number): void {
   if (object === null) return;
-  for (let page = object.firstPage; page >= 0; page = vm.pages.listNext[page] as number) {
+  for (let page = object.firstPage; page >= 0; page = vm.pages.links.next(page)) {
     const pindex = pageIndex(vm, page);
     if (pindex >= start && pindex < end) vm.pmap.pageProtect(page, PROT_NONE);
   }

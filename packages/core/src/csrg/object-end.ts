@@ -60,7 +60,7 @@ export function* deallocate(vm: Vm, thread: Thread, first: VmObject | null): Tas
 /** The object waits in the cache, its pages where the page daemon finds them first. */
 function* cacheObject(vm: Vm, thread: Thread, object: VmObject): Task<void> {
   vm.cachedObjects.push(object);
-  for (let page = object.firstPage; page >= 0; page = vm.pages.listNext[page] as number) pageDeactivate(vm, page);
+  for (let page = object.firstPage; page >= 0; page = vm.pages.links.next(page)) pageDeactivate(vm, page);
   while (vm.cachedObjects.length > VM_CACHE_MAX) {
     const oldest = vm.cachedObjects[0] as VmObject;
     yield* uncache(vm, thread, oldest);
@@ -109,7 +109,7 @@ export function* pageClean(
   let page = object.firstPage;
   while (page >= 0) {
     const pindex = pageIndex(vm, page);
-    const next = vm.pages.listNext[page] as number;
+    const next = vm.pages.links.next(page);
     if (start !== end && (pindex < start || pindex >= end)) {
       page = next;
       continue;
@@ -171,7 +171,7 @@ export function pageRemoveRange(vm: Vm, object: VmObject | null, start: number, 
   if (object === null) return;
   let page = object.firstPage;
   while (page >= 0) {
-    const next = vm.pages.listNext[page] as number;
+    const next = vm.pages.links.next(page);
     const pindex = pageIndex(vm, page);
     if (pindex >= start && pindex < end && !(vm.mended && vm.pages.wireCount[page] !== 0)) {
       vm.pmap.pageProtect(page, PROT_NONE);

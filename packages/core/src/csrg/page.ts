@@ -8,7 +8,9 @@
  *
  * There is no reserve: the last free page is anybody's. 51 bytes a frame, with the hash, the saved bits and the heads of the reverse maps.
  */
+import { uint8Column, uint16Column } from '../machine/columns.js';
 import { PageHash } from '../vm/page-hash.js';
+import { PageLinks } from '../vm/page-links.js';
 import { PageQueues } from '../vm/page-queues.js';
 import type { VmObject } from './object.js';
 import type { Vm } from './vm.js';
@@ -33,8 +35,7 @@ export class Pages {
   readonly hash: PageHash;
   readonly queues: PageQueues;
   /** The object's list of its resident pages, in the order in which they came. */
-  readonly listNext: Int32Array;
-  readonly listPrev: Int32Array;
+  readonly links: PageLinks;
   readonly wireCount: Uint16Array;
   readonly flags: Uint8Array;
   /** Accesses that an external data manager has locked out, and those that it has been asked to give back. */
@@ -47,12 +48,11 @@ export class Pages {
   ) {
     this.hash = new PageHash(frames);
     this.queues = new PageQueues(frames, QUEUES);
-    this.listNext = new Int32Array(frames).fill(-1);
-    this.listPrev = new Int32Array(frames).fill(-1);
-    this.wireCount = new Uint16Array(frames);
-    this.flags = new Uint8Array(frames);
-    this.pageLock = new Uint8Array(frames);
-    this.unlockRequest = new Uint8Array(frames);
+    this.links = new PageLinks(frames);
+    this.wireCount = uint16Column(frames);
+    this.flags = uint8Column(frames);
+    this.pageLock = uint8Column(frames);
+    this.unlockRequest = uint8Column(frames);
     for (let frame = 0; frame < poolFrames; frame++) this.queues.insertTail(PQ_FREE, frame);
   }
 
@@ -101,10 +101,9 @@ export function objectOfPage(vm: Vm, page: number): VmObject | null {
 export function pageInsert(vm: Vm, page: number, object: VmObject, pindex: number): void {
   const { pages } = vm;
   pages.hash.insert(page, object.id, pindex);
-  pages.listNext[page] = -1;
-  pages.listPrev[page] = object.lastPage;
+  pages.links.set(page, object.lastPage, -1);
   if (object.lastPage < 0) object.firstPage = page;
-  else pages.listNext[object.lastPage] = page;
+  else pages.links.setNext(object.lastPage, page);
   object.lastPage = page;
   object.residentCount++;
 }
@@ -115,12 +114,12 @@ export function pageRemove(vm: Vm, page: number): void {
   if (object === null) return;
   const { pages } = vm;
   pages.hash.remove(page);
-  const next = pages.listNext[page] as number;
-  const prev = pages.listPrev[page] as number;
+  const next = pages.links.next(page);
+  const prev = pages.links.previous(page);
   if (prev < 0) object.firstPage = next;
-  else pages.listNext[prev] = next;
+  else pages.links.setNext(prev, next);
   if (next < 0) object.lastPage = prev;
-  else pages.listPrev[next] = prev;
+  else pages.links.setPrevious(next, prev);
   object.residentCount--;
 }
 

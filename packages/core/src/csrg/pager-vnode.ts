@@ -153,7 +153,7 @@ export function* resizeFile(vm: Vm, thread: Thread, vnode: VnodeHandle, bytes: n
   const kept = Math.min(bytes, pager.end);
   pager.size = Math.min(pager.size, bytes);
   for (let page = object.firstPage; page >= 0; ) {
-    const next = vm.pages.listNext[page] as number;
+    const next = vm.pages.links.next(page);
     const start = (pageIndex(vm, page) + object.pagingOffset) * PAGE_SIZE;
     if (start + PAGE_SIZE <= kept) {
       page = next;
@@ -193,7 +193,7 @@ export function* releaseVnode(vm: Vm, thread: Thread, vnode: VnodeHandle): Task<
     vm.kernel.sleep(thread, object, 'vmoterm');
     yield;
   }
-  for (let page = object.firstPage; page >= 0; page = vm.pages.listNext[page] as number) {
+  for (let page = object.firstPage; page >= 0; page = vm.pages.links.next(page)) {
     vm.pmap.pageProtect(page, PROT_NONE);
     pageSet(vm, page, PG_CLEAN);
     vm.pmap.clearModify(page);

@@ -46,7 +46,7 @@ export const ENTRANCES = {
     when: 'vm_fault entered',
     effect: 'v_vm_faults + 1 once',
     lines: '247',
-    say: 'A fault at page {vaddr}; it is counted once, however often it is tried again.',
+    say: 'A fault at {address}; it is counted once, however often it is tried again.',
   },
   F11: {
     when: 'growstack fails (resource limits, or the room is taken)',
@@ -58,13 +58,13 @@ export const ENTRANCES = {
     when: 'invalid address, first time',
     effect: 'growstack, retry',
     lines: '283-290',
-    say: 'Nothing is mapped at page {vaddr}; a stack may have grown to it, so the look-up is made once more.',
+    say: 'Nothing is mapped at {address}; a stack may have grown to it, so the look-up is made once more.',
   },
   F13: {
     when: 'other lookup failure',
     effect: 'returned',
     lines: '291',
-    say: 'The map refuses the access: nothing is mapped there, or not for this.',
+    say: 'The map refuses {address}: nothing is mapped there, or not for this.',
   },
   F14: {
     when: 'user wire, override lookup fails',
@@ -166,7 +166,7 @@ export const ENTRANCES = {
     when: 'vm_fault_page entered',
     effect: 'v_vm_faults + 1',
     lines: '526',
-    say: 'The kernel asks for page {vaddr} without an access.',
+    say: 'The kernel asks for {address} without an access.',
   },
   F32: {
     when: 'lookup fails',

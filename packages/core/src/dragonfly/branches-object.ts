@@ -34,7 +34,7 @@ export const OBJECT_WALK = {
     when: 'partly valid',
     effect: 'readrest',
     lines: '1080-1083',
-    say: 'The page is there but not all of it is valid; the rest must be read.',
+    say: 'Page {pindex} of object {object} is there but not all of it is valid; the rest must be read.',
   },
   F65: {
     when: 'mark',
@@ -46,19 +46,19 @@ export const OBJECT_WALK = {
     when: 'valid',
     effect: 'found',
     lines: '1091',
-    say: 'The page is in memory.',
+    say: 'Page {pindex} of object {object} is in memory.',
   },
   F67: {
     when: 'absent, pager or top / neither',
     effect: 'allocate / go down',
     lines: '1098',
-    say: 'The page is not here; a pager may have it, or this is the top, so it needs a page.',
+    say: 'Page {pindex} of object {object} is not here; a pager may have it, or this is the top, so it needs a page.',
   },
   F68: {
     when: 'beyond the size',
     effect: 'PROTECTION_FAILURE',
     lines: '1102-1106',
-    say: 'The index {pindex} lies beyond the end of the object.',
+    say: 'Page {pindex} lies beyond the end of object {object}.',
   },
   F69: {
     when: 'rate limit',
@@ -196,7 +196,7 @@ export const OBJECT_WALK = {
     when: 'next object',
     effect: 'pips moved',
     lines: '1374-1380',
-    say: 'The next object down the chain is looked at.',
+    say: 'Object {object} does not have it; on to the next of the chain.',
   },
   F92: {
     when: 'each condition of copy-avoidance',
@@ -214,7 +214,7 @@ export const OBJECT_WALK = {
     when: 'copy',
     effect: 'first_m filled',
     lines: '1465-1471',
-    say: 'The page is copied to the top.',
+    say: 'Page {pindex} of object {object} is copied to the top, to page {firstPindex} of object {firstObject}.',
   },
   F95: {
     when: 'after either',

@@ -220,7 +220,7 @@ function checkObjects(vm: Vm, maps: readonly NamedMap[]): void {
 
 function checkPages(vm: Vm, object: VmObject): void {
   let found = 0;
-  for (let page = object.firstPage; page >= 0; page = vm.pages.listNext[page] as number) {
+  for (let page = object.firstPage; page >= 0; page = vm.pages.links.next(page)) {
     need(
       objectOfPage(vm, page) === object,
       () => `page ${page} is listed in object ${object.id} and belongs elsewhere`,

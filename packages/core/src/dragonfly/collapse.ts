@@ -80,7 +80,7 @@ function* movePages(vm: Vm, thread: Thread, object: VmObject, backing: VmObject)
       page = backing.firstPage;
       continue;
     }
-    const next = vm.pages.listNext[page] as number;
+    const next = vm.pages.links.next(page);
     movePage(vm, page, object, backing);
     page = next;
   }
@@ -113,7 +113,7 @@ function quickCollapse(vm: Vm, object: VmObject, backing: VmObject): void {
   const pages = vm.pages;
   let page = backing.firstPage;
   while (page >= 0) {
-    const next = pages.listNext[page] as number;
+    const next = pages.links.next(page);
     const engaged = pages.holdCount[page] !== 0 || pages.wireCount[page] !== 0 || pages.valid[page] === 0;
     if (!pageIsBusy(vm, page) && !engaged) movePage(vm, page, object, backing);
     page = next;
@@ -126,7 +126,7 @@ function quickCollapse(vm: Vm, object: VmObject, backing: VmObject): void {
  */
 function allShadowed(vm: Vm, object: VmObject, backing: VmObject): boolean {
   if (backing.type !== OBJT_DEFAULT) return false;
-  for (let page = backing.firstPage; page >= 0; page = vm.pages.listNext[page] as number) {
+  for (let page = backing.firstPage; page >= 0; page = vm.pages.links.next(page)) {
     const pindex = pageIndex(vm, page) - object.backingOffset;
     if (pindex < 0 || pindex >= object.size) continue;
     const own = pageLookup(vm, object, pindex);

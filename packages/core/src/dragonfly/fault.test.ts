@@ -216,11 +216,43 @@ queues`;
 });
 
 describe('the disabled read-ahead of the handler', () => {
+  const swapped = `memory 300
+swap 64
+proc A
+A map 0x10000 32 anon private rw-
+A write 0x10000 32 = 9
+pageout 300
+pageout 300
+reclaim
+A byte 0x1c000
+A byte 0x15000
+A backing 0x10000`;
+
+  it('reads swap in one transfer', () => {
+    const dead = run(swapped, { clusterRead: 'additional-pages' });
+    expectTaken(dead, 'F111');
+    // Page 12 comes with the neighbours whose blocks lie beside its own; page 5 has none left.
+    expect(dead.lines.at(-1)).toContain('resident=5,11-14');
+    expect(dead.lines).toContain('byte A 0x1c000 = 0x09');
+    expect(dead.system.statistics()).toMatchObject({ v_swapin: 2, v_swappgsin: 5 });
+  });
+
+  it('leaves nothing behind of a transfer that fails', () => {
+    const script =
+      'file F 262144\nproc A\nA map 0x10000 64 file F 0 shared rw-\nbadblock F 30\nA read 0x30000\nA backing 0x10000';
+    const { lines, system } = run(script, { clusterRead: 'additional-pages' });
+    // The asked page is then read by the live path, its block and what lies ahead.
+    expect(lines.at(-1)).toContain('resident=32-63');
+    expect(lines[0]).toBe('fault A r 0x30000 KERN_SUCCESS major');
+    system.check();
+  });
+
   it('reads the neighbours too when asked for', () => {
     const script = 'file F 262144\nproc A\nA map 0x10000 64 file F 0 shared rw-\nA read 0x30000\nA backing 0x10000';
     const dead = run(script, { clusterRead: 'additional-pages' });
     expectTaken(dead, 'F111');
     expect(run(script).lines.at(-1)).toContain('resident=32-63');
-    expect(dead.lines.at(-1)).toContain('resident=24-35');
+    expect(dead.lines.at(-1)).toContain('resident=25-40');
+    expect(dead.system.statistics()).toMatchObject({ v_vnodein: 1, v_vnodepgsin: 16 });
   });
 });

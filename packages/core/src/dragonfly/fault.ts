@@ -19,7 +19,7 @@
  * the reference, for all of vm_fault_object, and for the end; not while the pmap is entered, which is the kernel's own way. Lock order: map, vnode.
  */
 import { PROT_READ, PROT_WRITE } from '../vm/prot.js';
-import { dropTop, unlockThings } from './fault-cleanup.js';
+import { dropTop, releasePage, releaseThenUnlock, unlockThings } from './fault-cleanup.js';
 import { faultObject } from './fault-object.js';
 import { prefault } from './fault-prefault.js';
 import type { Fault, FaultStage } from './fault-state.js';
@@ -143,7 +143,7 @@ export function referenceTop(f: Fault): boolean {
   const vnode = vnodeBelow(f.firstObject);
   if (vnode !== null) {
     if (!vnode.lock.acquireRead(thread)) {
-      vm.vmToken.release(thread);
+      vm.vmToken.forget(thread);
       return false;
     }
     f.vp = vnode;
@@ -169,7 +169,7 @@ function failed(f: Fault): FaultStage | null {
   return null;
 }
 
-/** The mending of O36: where a plain fault on a wired range has made a copy of the wired page, the wiring goes over to it. */
+/** The mending of O38: where a plain fault on a wired range has made a copy of the wired page, the wiring goes over to it. */
 function keepWired(f: Fault): void {
   const { vm, m } = f;
   const before = wiredPage(vm, f.entry, f.vaddr, -1);
@@ -178,9 +178,10 @@ function keepWired(f: Fault): void {
   pageUnwire(vm, before, true);
 }
 
-/** The translation, and a few more. The map may no longer be locked. */
+/** The translation, and a few more. The map may no longer be locked; mended, one that has changed since begins the fault again (O5). */
 function enter(f: Fault): FaultStage | null {
   const { vm } = f;
+  if (vm.mended && !f.lookupStillValid && f.map.timestamp !== f.mapGeneration) return beginAgain;
   pageSetFlag(vm, f.m, PG_REFERENCED);
   if (vm.mended && f.wired && (f.flags & VM_FAULT_WIRE_MASK) === 0) keepWired(f);
   vm.pmap.enter(f.map.pmap, f.vaddr, f.m, f.prot, f.wired);
@@ -188,6 +189,12 @@ function enter(f: Fault): FaultStage | null {
   if (!burst || (vm.mended && !f.lookupStillValid)) return lockForEnd;
   branch(f, 'F24');
   return burstIn;
+}
+
+function beginAgain(f: Fault): FaultStage | null {
+  if (!f.vm.vmToken.acquire(f.thread)) return beginAgain;
+  releasePage(f);
+  return releaseThenUnlock(f, f.retry);
 }
 
 function burstIn(f: Fault): FaultStage | null {

@@ -33,7 +33,7 @@ import {
   pageWire,
 } from './page.js';
 import { countSevere, pageAlloc, VM_ALLOC_INTERRUPT, VM_ALLOC_NORMAL, VM_ALLOC_SYSTEM } from './page-alloc.js';
-import { buffersOf, ioResult } from './pager.js';
+import { buffersOf, ioResult, whole } from './pager.js';
 import type { Vm } from './vm.js';
 import { BLOCK_BYTES, BLOCK_PAGES, blockBytes, type VnodeHandle } from './vnode.js';
 import { waitForMemory } from './wait.js';
@@ -149,7 +149,7 @@ export function* fillBlocks(vm: Vm, thread: Thread, vnode: VnodeHandle, blocks: 
 
 function noteFilled(vm: Vm, page: number, bits: number, result: IoResult): void {
   if (result < 0) {
-    // As seeded a page that was whole, and perhaps not yet written, goes too (O37).
+    // As seeded also pages that needed no reading, dirty ones included, are gone with the rest of their block (O37).
     if (vm.mended && pageFullyValid(vm, page)) return;
     vm.pages.valid[page] = 0;
     vm.pages.dirty[page] = 0;
@@ -181,11 +181,10 @@ function* readMissing(
     if (buffers !== null) {
       const tail = vnode.length - (first + inside - 1) * PAGE_SIZE;
       if (tail < PAGE_SIZE) buffers.push((buffers.pop() as Uint8Array).subarray(0, tail));
+      const wanted = (inside - at - 1) * PAGE_SIZE + Math.min(tail, PAGE_SIZE);
       const io = vnode.store.read((first + at) * PAGE_SIZE, buffers);
-      const result = yield* ioResult(vm, thread, io, 'biord');
+      const result = whole(yield* ioResult(vm, thread, io, 'biord'), wanted);
       if (result < 0) return result;
-      // Less than there is: the rest of the block is not known.
-      if (result < (inside - at - 1) * PAGE_SIZE + Math.min(tail, PAGE_SIZE)) return -EIO;
     }
     at = to;
   }

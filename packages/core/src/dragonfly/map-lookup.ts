@@ -74,7 +74,7 @@ function unlock(f: Fault, map: VmMap, exclusive: boolean): void {
 
 /**
  * A user-wired private range was copied when it was wired: a copy now would leave the wired page behind. As seeded one that was wired before
- * it was made writable can therefore not be written (O36). Mended, the wiring goes over to the copy.
+ * it was made writable can therefore not be written (O38). Mended, the wiring goes over to the copy.
  */
 function refusesCopy(f: Fault, entry: MapEntry): boolean {
   const wiredCow = MAP_ENTRY_USER_WIRED | MAP_ENTRY_COW;

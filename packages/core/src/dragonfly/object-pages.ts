@@ -46,7 +46,7 @@ export function pagesInRange(vm: Vm, object: VmObject, start: number, end: numbe
     }
     return found;
   }
-  for (let page = object.firstPage; page >= 0; page = vm.pages.listNext[page] as number) {
+  for (let page = object.firstPage; page >= 0; page = vm.pages.links.next(page)) {
     const pindex = pageIndex(vm, page);
     if (pindex >= start && pindex < end) found.push(page);
   }

@@ -115,13 +115,12 @@ export function freeCached(vm: Vm, colour: number): boolean {
  * flags only PG_ZERO survives.
  */
 export function pageAlloc(vm: Vm, object: VmObject, pindex: number, asked: number): number {
-  if (vm.allocationFails?.('frame') === true) {
-    vm.refusals++;
-    // The file system waits for its blocks until it has them: where nothing but a test refuses, the last reserve is not refused for ever, and to the page
-    // daemon, for which everybody waits, not at all.
-    const reserve = (asked & VM_ALLOC_INTERRUPT) !== 0 && (vm.pageDaemonRuns || refusedForGood(vm));
-    if (!reserve) return refuse(vm);
-  } else {
+  // An interrupt's request fails only where there is no page at all: no test may refuse it one.
+  if ((asked & VM_ALLOC_INTERRUPT) === 0) {
+    if (vm.allocationFails?.('frame') === true) {
+      vm.refusals++;
+      return refuse(vm);
+    }
     vm.refusals = 0;
   }
   const request = vm.pageDaemonRuns ? asked | VM_ALLOC_SYSTEM : asked;

@@ -8,7 +8,9 @@
  *
  * Everything here belongs to the vm_token; none of it sleeps. 53 bytes a frame, with the hash and the reverse maps.
  */
+import { uint8Column, uint16Column } from '../machine/columns.js';
 import { PageHash } from '../vm/page-hash.js';
+import { PageLinks } from '../vm/page-links.js';
 import { PageQueues } from '../vm/page-queues.js';
 import type { VmObject } from './object.js';
 import { objectOfPage, setWriteableDirty } from './object.js';
@@ -63,8 +65,7 @@ export class Pages {
   /** No frame: what the page daemon leaves in a queue to find its place again. */
   readonly marker: number;
   /** The object's list of its pages. */
-  readonly listNext: Int32Array;
-  readonly listPrev: Int32Array;
+  readonly links: PageLinks;
   readonly wireCount: Uint16Array;
   readonly holdCount: Uint16Array;
   /** I/O operations on the page: "soft busy". */
@@ -81,15 +82,14 @@ export class Pages {
     this.hash = new PageHash(frames);
     this.queues = new PageQueues(frames + 1, QUEUES);
     this.marker = frames;
-    this.listNext = new Int32Array(frames).fill(-1);
-    this.listPrev = new Int32Array(frames).fill(-1);
-    this.wireCount = new Uint16Array(frames);
-    this.holdCount = new Uint16Array(frames);
-    this.busy = new Uint8Array(frames);
-    this.flags = new Uint16Array(frames);
-    this.valid = new Uint8Array(frames);
-    this.dirty = new Uint8Array(frames);
-    this.actCount = new Uint8Array(frames);
+    this.links = new PageLinks(frames);
+    this.wireCount = uint16Column(frames);
+    this.holdCount = uint16Column(frames);
+    this.busy = uint8Column(frames);
+    this.flags = uint16Column(frames);
+    this.valid = uint8Column(frames);
+    this.dirty = uint8Column(frames);
+    this.actCount = uint8Column(frames);
     for (let frame = 0; frame < poolFrames; frame++) this.queues.insertTail(PQ_FREE + (frame & PQ_COLOUR_MASK), frame);
     this.freeCount = poolFrames;
   }
@@ -109,9 +109,8 @@ export function pageIndex(vm: Vm, page: number): number {
 export function pageInsert(vm: Vm, page: number, object: VmObject, pindex: number): void {
   const pages = vm.pages;
   pages.hash.insert(page, object.id, pindex);
-  pages.listNext[page] = object.firstPage;
-  pages.listPrev[page] = -1;
-  if (object.firstPage >= 0) pages.listPrev[object.firstPage] = page;
+  pages.links.set(page, -1, object.firstPage);
+  if (object.firstPage >= 0) pages.links.setPrevious(object.firstPage, page);
   object.firstPage = page;
   object.residentCount++;
   object.generation++;
@@ -125,11 +124,11 @@ export function pageRemove(vm: Vm, page: number): void {
   const object = objectOfPage(vm, page);
   if (object === null) return;
   pages.hash.remove(page);
-  const next = pages.listNext[page] as number;
-  const prev = pages.listPrev[page] as number;
-  if (prev >= 0) pages.listNext[prev] = next;
+  const next = pages.links.next(page);
+  const prev = pages.links.previous(page);
+  if (prev >= 0) pages.links.setNext(prev, next);
   else object.firstPage = next;
-  if (next >= 0) pages.listPrev[next] = prev;
+  if (next >= 0) pages.links.setPrevious(next, prev);
   object.residentCount--;
   object.generation++;
 }

@@ -74,8 +74,16 @@ export function* pageoutPages(vm: Vm, thread: Thread, count: number): Task<void>
   if (!reached()) yield* scanUntil(vm, thread, () => goal - availablePages(vm), reached);
 }
 
-/** Scans with pass 0, 1, 2 ... until `done`, a kill, or too many scans without a gain. */
+/**
+ * Scans with pass 0, 1, 2 ... until `done`, a kill, or too many scans without a gain. One thread at a time: the daemon, or who runs
+ * `pageout` of a script; where stores answer later each can meet the other.
+ */
 function* scanUntil(vm: Vm, thread: Thread, shortage: () => number, done: (left: number) => boolean): Task<void> {
+  while (vm.scanner !== null) {
+    vm.kernel.sleep(thread, vm.scannerChannel, 'pgscan');
+    yield;
+  }
+  vm.scanner = thread;
   vm.pageDaemonRuns = true;
   try {
     const kills = vm.kills;
@@ -87,7 +95,9 @@ function* scanUntil(vm: Vm, thread: Thread, shortage: () => number, done: (left:
       fruitless = availablePages(vm) > before ? 0 : fruitless + 1;
     }
   } finally {
+    vm.scanner = null;
     vm.pageDaemonRuns = false;
+    vm.kernel.wakeup(vm.scannerChannel);
   }
 }
 
@@ -294,7 +304,7 @@ function* killBiggest(vm: Vm, thread: Thread): Task<void> {
   let biggest: DragonflyProcess | null = null;
   let most = 0;
   for (const process of [...vm.processes].reverse()) {
-    const size = anonymousPages(process);
+    const size = process.embryo ? 0 : anonymousPages(process);
     if (size > most) {
       biggest = process;
       most = size;

@@ -22,7 +22,7 @@ import {
   pageSetFlag,
   pageSetValid,
 } from './page.js';
-import { buffersOf, ioResult } from './pager.js';
+import { buffersOf, ioResult, whole } from './pager.js';
 import { SWAPBLK_NONE, SwapBlocks } from './swap-blocks.js';
 import type { Vm } from './vm.js';
 
@@ -51,7 +51,7 @@ export function* swapGetPage(vm: Vm, thread: Thread, object: VmObject, page: num
   object.pagingInProgress++;
   vm.counters.v_swapin++;
   vm.counters.v_swappgsin++;
-  const result = yield* ioResult(vm, thread, readSwap(vm, page, block), 'swread');
+  const result = whole(yield* ioResult(vm, thread, readSwap(vm, page, block), 'swread'), PAGE_SIZE);
   object.pagingInProgress--;
   pageClearFlag(vm, page, PG_SWAPINPROG);
   if (result < PAGE_SIZE) {
@@ -126,9 +126,7 @@ function* writeRun(
   const buffers = buffersOf(vm, run, 0, run.length);
   const bytes = run.length * PAGE_SIZE;
   const io = buffers === null || vm.swapStore === null ? bytes : vm.swapStore.write(block * PAGE_SIZE, buffers);
-  const written = yield* ioResult(vm, thread, io, 'swwrt');
-  // A store that took only a part has not got the run.
-  const result = written >= 0 && written < bytes ? EIO : written;
+  const result = whole(yield* ioResult(vm, thread, io, 'swwrt'), bytes);
   for (const page of run) pageClearFlag(vm, page, PG_SWAPINPROG);
   if (result >= 0) {
     for (const page of run) {
@@ -137,7 +135,7 @@ function* writeRun(
     }
     return VM_PAGER_OK;
   }
-  vm.printf(`swap_pager: I/O error - pageout failed; blkno ${block}, size ${run.length * PAGE_SIZE}, error ${-result}`);
+  vm.printf(`swap_pager: I/O error - pageout failed; blkno ${block}, size ${bytes}, error ${-result}`);
   for (const page of run) {
     swap.free(pageIndex(vm, page));
     pageClearFlag(vm, page, PG_SWAPPED);
@@ -149,7 +147,7 @@ function* writeRun(
 export function swapFreespace(vm: Vm, object: VmObject, start: number, count: number): void {
   if (object.swap === null) return;
   object.swap.freeRange(start, count);
-  for (let page = object.firstPage; page >= 0; page = vm.pages.listNext[page] as number) {
+  for (let page = object.firstPage; page >= 0; page = vm.pages.links.next(page)) {
     if (!swapHas(object, pageIndex(vm, page))) pageClearFlag(vm, page, PG_SWAPPED);
   }
 }

@@ -11,7 +11,7 @@ import type { Task, Thread } from '../kernel/thread.js';
 import { PAGE_SIZE } from '../machine/units.js';
 import { type Block, blockCached, fillBlocks, getBlock, lastBlock, markBlock, releaseBlock } from './file-blocks.js';
 import { VM_PAGER_BAD, VM_PAGER_ERROR, VM_PAGER_OK } from './kern.js';
-import type { VmObject } from './object.js';
+import { setWriteableDirty, type VmObject } from './object.js';
 import {
   PG_BUSY,
   PG_SWAPPED,
@@ -27,7 +27,7 @@ import {
   pageWakeup,
   pageZeroInvalid,
 } from './page.js';
-import { ioResult } from './pager.js';
+import { ioResult, whole } from './pager.js';
 import type { Vm } from './vm.js';
 import { BLOCK_BYTES, BLOCK_PAGES, type VnodeHandle } from './vnode.js';
 
@@ -206,13 +206,18 @@ function* writeBlock(vm: Vm, thread: Thread, vnode: VnodeHandle, object: VmObjec
       return was;
     });
     ok = yield* storeBlock(vm, thread, vnode, block);
-    if (!ok)
-      block.pages.forEach((page, i) => {
-        vm.pages.dirty[page] = dirty[i] as number;
-      });
+    if (!ok) stillDirty(vm, object, block, dirty);
   }
   releaseBlock(vm, block);
   return ok ? VM_PAGER_OK : VM_PAGER_ERROR;
+}
+
+/** What could not be written is dirty again, and the object has something to write: the next msync must find it. */
+function stillDirty(vm: Vm, object: VmObject, block: Block, dirty: readonly number[]): void {
+  block.pages.forEach((page, i) => {
+    vm.pages.dirty[page] = (vm.pages.dirty[page] as number) | (dirty[i] as number);
+  });
+  setWriteableDirty(object);
 }
 
 function* storeBlock(vm: Vm, thread: Thread, vnode: VnodeHandle, block: Block): Task<boolean> {
@@ -229,9 +234,8 @@ function* storeBlock(vm: Vm, thread: Thread, vnode: VnodeHandle, block: Block): 
     bytes -= PAGE_SIZE;
   }
   if (buffers.length === 0) return true;
-  const result = yield* ioResult(vm, thread, vnode.store.write(offset, buffers), 'biowr');
-  const wanted = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
+  const length = buffers.reduce((sum, { length }) => sum + length, 0);
+  const result = whole(yield* ioResult(vm, thread, vnode.store.write(offset, buffers), 'biowr'), length);
   if (result < 0) vm.printf(`vnode_pager_putpages: I/O error ${-result}`);
-  // A store that took only a part has not got the block.
-  return result >= wanted;
+  return result >= 0;
 }

@@ -5,15 +5,17 @@
  * while a store takes its time, and a file's read may sleep for memory. The page read is busy for the caller; of pages written each gets a status.
  */
 import type { Task, Thread } from '../kernel/thread.js';
-import type { IoResult } from '../machine/store.js';
+import { type BackingStore, EIO, type IoResult } from '../machine/store.js';
 import { VM_PAGER_FAIL, VM_PAGER_OK } from './kern.js';
 import type { VmObject } from './object.js';
-import { OBJT_DEFAULT, OBJT_DEVICE, OBJT_PHYS, OBJT_SWAP } from './object.js';
+import { OBJT_DEFAULT, OBJT_DEVICE, OBJT_PHYS, OBJT_SWAP, OBJT_VNODE } from './object.js';
 import { pageSetValid } from './page.js';
 import { deviceGetPage } from './pager-device.js';
 import { swapGetPage, swapHas, swapPutPages } from './pager-swap.js';
 import { vnodeGetPage, vnodeHasPage, vnodePutPages } from './pager-vnode.js';
+import { SWAPBLK_NONE } from './swap-blocks.js';
 import type { Vm } from './vm.js';
+import { BLOCK_PAGES, type VnodeHandle } from './vnode.js';
 
 /** vm_pager_has_page. */
 export function pagerHasPage(object: VmObject, pindex: number): boolean {
@@ -61,6 +63,45 @@ export function* pagerPutPages(
   else yield* vnodePutPages(vm, thread, object, pages, status);
 }
 
+/** Where a run of pages begins, for who reads it in one transfer. */
+export interface RunPlace {
+  /** On the simulated disk. */
+  readonly diskPage: number;
+  /** In the store. */
+  readonly storePage: number;
+  readonly store: BackingStore | null;
+  /** Counts a transfer of so many pages. */
+  count(pages: number): void;
+  /** Whether something in so many pages cannot be read. */
+  broken(pages: number): boolean;
+}
+
+/** The place of a page that the pager of a file or of swap has; null for other pagers. */
+export function runPlace(vm: Vm, object: VmObject, pindex: number): RunPlace | null {
+  if (object.type === OBJT_SWAP) {
+    const block = object.swap?.get(pindex) ?? SWAPBLK_NONE;
+    const count = (pages: number): void => {
+      vm.counters.v_swapin++;
+      vm.counters.v_swappgsin += pages;
+    };
+    return { diskPage: block, storePage: block, store: vm.swapStore, count, broken: () => vm.badSwap };
+  }
+  if (object.type !== OBJT_VNODE) return null;
+  const vnode = object.handle as VnodeHandle;
+  const count = (pages: number): void => {
+    vm.counters.v_vnodein++;
+    vm.counters.v_vnodepgsin += pages;
+  };
+  const broken = (pages: number): boolean =>
+    [...vnode.badBlocks].some((block) => block * BLOCK_PAGES < pindex + pages && (block + 1) * BLOCK_PAGES > pindex);
+  return { diskPage: vnode.diskPage + pindex, storePage: pindex, store: vnode.store, count, broken };
+}
+
+/** A transfer that moved less than it should is a failed one: nothing is known of the rest. */
+export function whole(result: IoResult, bytes: number): IoResult {
+  return result >= 0 && result < bytes ? -EIO : result;
+}
+
 /** Waits for an I/O result inside a task. */
 export function* ioResult(vm: Vm, thread: Thread, io: IoResult | Promise<IoResult>, wmesg: string): Task<IoResult> {
   if (typeof io === 'number') return io;
@@ -68,7 +109,11 @@ export function* ioResult(vm: Vm, thread: Thread, io: IoResult | Promise<IoResul
   vm.kernel.awaitIo(thread, io, wmesg, (r) => {
     result = r;
   });
+  // Others run meanwhile, and they are not the page daemon.
+  const scans = vm.scanner === thread;
+  if (scans) vm.pageDaemonRuns = false;
   yield;
+  if (scans) vm.pageDaemonRuns = true;
   return result;
 }
 

@@ -150,7 +150,10 @@ export class DragonflyPort implements VmPort {
     child.dataStart = from.dataStart;
     child.dataEnd = from.dataEnd;
     child.map.stackLimit = from.map.stackLimit;
-    if (yield* forkMap(this.vm, from.thread, from.map, child.map)) return child;
+    child.embryo = true;
+    const enough = yield* forkMap(this.vm, from.thread, from.map, child.map);
+    child.embryo = false;
+    if (enough) return child;
     yield* this.end(child);
     return 'ENOMEM';
   }

@@ -12,6 +12,10 @@ const FIRST_PID = 101;
 
 export class DragonflyProcess implements VmProcess {
   alive = true;
+  /** Being made by a fork (SIDL): the page daemon does not kill it. */
+  embryo = false;
+  /** The call that makes it was given up: it goes as soon as it is there. */
+  unwanted = false;
   readonly usage = { minor: 0, major: 0 };
   readonly thread: Thread;
   map: VmMap;

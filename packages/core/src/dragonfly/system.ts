@@ -3,7 +3,8 @@
  *
  * Every call runs on the calling process's thread. A fault runs its stages directly; everything else is a task.
  */
-import type { Task } from '../kernel/thread.js';
+import { WouldBlockError } from '../kernel/kernel.js';
+import type { Task, Thread } from '../kernel/thread.js';
 import type { Cpu } from '../machine/cpu.js';
 import { Machine } from '../machine/machine.js';
 import type { BackingStore } from '../machine/store.js';
@@ -91,7 +92,8 @@ export class DragonflySystem implements VmSystem {
   readonly vm: Vm;
   readonly port: DragonflyPort;
   private nextProcessId = 1;
-  private readonly daemon;
+  /** Runs what no process asks for, such as `pageout`. */
+  private readonly operator: Thread;
   /** Where the next file begins on the simulated disk: behind the swap area. */
   private nextDiskPage: number;
   /** Files and devices of this machine: those of another would be mapped with frames that mean something else here. */
@@ -120,9 +122,8 @@ export class DragonflySystem implements VmSystem {
     this.port = new DragonflyPort({ system: this, vm: this.vm, mine: (process) => this.mine(process) });
     this.vm.onKill = (process) => this.onKill?.(process);
     this.nextDiskPage = swapPages + DISK_GAP_PAGES;
-    this.daemon = this.vm.kernel.startDaemon('pagedaemon', this.vm.daemonChannel, (thread) =>
-      pageDaemon(this.vm, thread),
-    );
+    this.operator = this.vm.createThread('operator');
+    this.vm.kernel.startDaemon('pagedaemon', this.vm.daemonChannel, (thread) => pageDaemon(this.vm, thread));
     this.vm.kernel.runDaemons();
   }
 
@@ -201,20 +202,31 @@ export class DragonflySystem implements VmSystem {
     return process;
   }
 
-  /** The child is among the processes, and may be killed, only when it has its memory. */
   fork(parent: VmProcess, name: string): DragonflyProcess | Errno {
     const from = this.mine(parent);
-    checkName(name);
-    const child = new DragonflyProcess(this.vm, this.nextProcessId++, name);
+    const child = this.spawn(name);
+    child.embryo = true;
     this.vm.counters.v_forks++;
     child.dataStart = from.dataStart;
     child.dataEnd = from.dataEnd;
     child.map.stackLimit = from.map.stackLimit;
-    const enough = this.call(from, forkMap(this.vm, from.thread, from.map, child.map));
-    this.vm.processes.push(child);
-    if (enough) return child;
+    try {
+      if (this.call(from, this.bear(from, child))) return child;
+    } catch (error) {
+      // Who has to wait for a store makes the call again, and gets another child.
+      if (error instanceof WouldBlockError) child.unwanted = true;
+      throw error;
+    }
     this.exit(child);
     return 'ENOMEM';
+  }
+
+  /** Gives a child its memory: false when there was not enough. One that nobody waits for any more goes at once. */
+  private *bear(parent: DragonflyProcess, child: DragonflyProcess): Task<boolean> {
+    const enough = yield* forkMap(this.vm, parent.thread, parent.map, child.map);
+    child.embryo = false;
+    if (child.unwanted) yield* exitProcess(this.vm, child, parent.thread);
+    return enough;
   }
 
   exit(process: VmProcess): void {
@@ -328,7 +340,7 @@ export class DragonflySystem implements VmSystem {
 
   pageout(pages: number): void {
     checkWhole('pages', pages);
-    this.vm.kernel.call(this.daemon, pageoutPages(this.vm, this.daemon, pages));
+    this.vm.kernel.call(this.operator, pageoutPages(this.vm, this.operator, pages));
   }
 
   translations(process: VmProcess): TranslationInfo[] {

@@ -73,7 +73,10 @@ export class Vm {
   pageoutDeficit = 0;
   /** Colour at which the daemon looks for the next cached page to free. */
   cacheRover = 0;
-  /** Set while the page daemon's own thread allocates: it may go deeper. */
+  /** Who scans the queues just now: the page daemon, or who asked for `pageout`. */
+  scanner: Thread | null = null;
+  readonly scannerChannel = { channel: 'vm_pageout_scan' };
+  /** Set while that thread has the CPU: what it allocates may go deeper. */
   pageDaemonRuns = false;
   /** vm_pages_needed: how urgently the daemon is wanted. */
   pagesNeeded = 0;

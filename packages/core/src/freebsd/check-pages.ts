@@ -72,9 +72,9 @@ function checkLists(vm: Vm): Set<number> {
 }
 
 function checkList(vm: Vm, object: VmObject, first: number, key: number, count: number, listed: Set<number>): void {
-  const { hash, listNext } = vm.pages;
+  const { hash, links } = vm.pages;
   let length = 0;
-  for (let page = first; page >= 0; page = listNext[page] as number) {
+  for (let page = first; page >= 0; page = links.next(page)) {
     insist(!listed.has(page), () => `${place(vm, page)} is on two lists, one of them that of ${nameOf(object)}`);
     listed.add(page);
     insist(

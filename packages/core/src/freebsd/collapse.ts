@@ -98,7 +98,7 @@ function* movePages(vm: Vm, thread: Thread, object: VmObject, backing: VmObject)
       page = backing.firstPage;
       continue;
     }
-    const next = vm.pages.listNext[page] as number;
+    const next = vm.pages.links.next(page);
     movePage(vm, page, object, backing);
     page = next;
   }
@@ -125,7 +125,7 @@ function quickCollapse(vm: Vm, object: VmObject, backing: VmObject): void {
   if (backing.refCount !== 1) return;
   let page = backing.firstPage;
   while (page >= 0) {
-    const next = vm.pages.listNext[page] as number;
+    const next = vm.pages.links.next(page);
     if (!pageIsBusy(vm, page) && vm.pages.valid[page] !== 0) movePage(vm, page, object, backing);
     page = next;
   }
@@ -137,7 +137,7 @@ function quickCollapse(vm: Vm, object: VmObject, backing: VmObject): void {
  */
 function allShadowed(vm: Vm, object: VmObject, backing: VmObject): boolean {
   if (backing.type !== OBJT_DEFAULT) return false;
-  for (let page = backing.firstPage; page >= 0; page = vm.pages.listNext[page] as number) {
+  for (let page = backing.firstPage; page >= 0; page = vm.pages.links.next(page)) {
     const pindex = pageIndex(vm, page) - object.backingOffset;
     if (pindex < 0 || pindex >= object.size) continue;
     const own = pageLookup(vm, object, pindex);

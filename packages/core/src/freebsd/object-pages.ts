@@ -44,7 +44,7 @@ export function pagesInRange(vm: Vm, object: VmObject, start: number, end: numbe
     }
     return found;
   }
-  for (let page = object.firstPage; page >= 0; page = vm.pages.listNext[page] as number) {
+  for (let page = object.firstPage; page >= 0; page = vm.pages.links.next(page)) {
     const pindex = pageIndex(vm, page);
     if (pindex >= start && pindex < end) found.push(page);
   }
@@ -127,8 +127,8 @@ function* advisable(vm: Vm, top: VmObject, start: number, end: number): Generato
 
 /** Indexes of an object's pages, resident, cached or on swap. */
 function* indexesOf(vm: Vm, object: VmObject): Generator<number> {
-  for (let page = object.firstPage; page >= 0; page = vm.pages.listNext[page] as number) yield pageIndex(vm, page);
-  for (let page = object.firstCached; page >= 0; page = vm.pages.listNext[page] as number) yield pageIndex(vm, page);
+  for (let page = object.firstPage; page >= 0; page = vm.pages.links.next(page)) yield pageIndex(vm, page);
+  for (let page = object.firstCached; page >= 0; page = vm.pages.links.next(page)) yield pageIndex(vm, page);
   for (const [pindex] of object.swap?.entries() ?? []) yield pindex;
 }
 
@@ -210,7 +210,7 @@ export function* objectPageClean(vm: Vm, thread: Thread, object: VmObject, start
   const whole = start === 0 && last === object.size;
   const walk = yield* cleanByWalk(vm, thread, object, start, last);
   if (walk.reached >= last && !whole) return walk.ok;
-  for (let page = object.firstPage; page >= 0; page = vm.pages.listNext[page] as number) vm.pmap.removeWrite(page);
+  for (let page = object.firstPage; page >= 0; page = vm.pages.links.next(page)) vm.pmap.removeWrite(page);
   if (whole) object.flags &= ~OBJ_MIGHTBEDIRTY;
   const rest = yield* cleanDirty(vm, thread, object, start, last);
   const ok = walk.ok && rest;

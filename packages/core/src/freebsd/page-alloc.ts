@@ -126,9 +126,9 @@ function enterAllocated(vm: Vm, page: number, object: VmObject, pindex: number, 
   pages.flags[page] = flags;
   pages.oflags[page] = (request & VM_ALLOC_NOBUSY) !== 0 ? 0 : VPO_BUSY;
   pages.actCount[page] = 0;
-  pages.busy[page] = 0;
   pages.dirty[page] = 0;
   pages.cow[page] = 0;
+  // `busy` is 0 as it is: pageFree and pageCache let go of no page with I/O.
   if ((request & VM_ALLOC_WIRED) !== 0) pageWire(vm, page);
   pageInsert(vm, page, object, pindex);
 }
@@ -233,9 +233,8 @@ function canComeBack(object: VmObject, pindex: number): boolean {
 
 function cacheInsert(pages: Pages, page: number, object: VmObject, pindex: number): void {
   pages.hash.insert(page, object.id + 1, pindex);
-  pages.listNext[page] = object.firstCached;
-  pages.listPrev[page] = -1;
-  if (object.firstCached >= 0) pages.listPrev[object.firstCached] = page;
+  pages.links.set(page, -1, object.firstCached);
+  if (object.firstCached >= 0) pages.links.setPrevious(object.firstCached, page);
   object.firstCached = page;
   object.cachedCount++;
 }
@@ -252,11 +251,11 @@ function cacheUnlink(vm: Vm, page: number): void {
   const pages = vm.pages;
   const object = vm.objects[(pages.hash.object[page] as number) >> 1] as VmObject;
   pages.hash.remove(page);
-  const next = pages.listNext[page] as number;
-  const prev = pages.listPrev[page] as number;
-  if (prev >= 0) pages.listNext[prev] = next;
+  const next = pages.links.next(page);
+  const prev = pages.links.previous(page);
+  if (prev >= 0) pages.links.setNext(prev, next);
   else object.firstCached = next;
-  if (next >= 0) pages.listPrev[next] = prev;
+  if (next >= 0) pages.links.setPrevious(next, prev);
   object.cachedCount--;
 }
 
@@ -281,7 +280,7 @@ export function cacheTransfer(vm: Vm, from: VmObject, offset: number, to: VmObje
 function cachedPages(vm: Vm, object: VmObject, start: number, end: number): number[] {
   const found: number[] = [];
   const all = start === 0 && end === 0;
-  for (let page = object.firstCached; page >= 0; page = vm.pages.listNext[page] as number) {
+  for (let page = object.firstCached; page >= 0; page = vm.pages.links.next(page)) {
     const pindex = vm.pages.hash.pindex[page] as number;
     if (all || (pindex >= start && pindex < end)) found.push(page);
   }

@@ -8,8 +8,9 @@
  *
  * 58 bytes a frame, with the hash and the reverse maps.
  */
-import { int32Column, uint8Column, uint16Column } from '../machine/columns.js';
+import { uint8Column, uint16Column } from '../machine/columns.js';
 import { PageHash } from '../vm/page-hash.js';
+import { PageLinks } from '../vm/page-links.js';
 import { PageQueues } from '../vm/page-queues.js';
 import type { VmObject } from './object.js';
 import { OBJ_MIGHTBEDIRTY, OBJT_VNODE } from './object.js';
@@ -53,8 +54,7 @@ export class Pages {
   readonly hash: PageHash;
   readonly queues: PageQueues;
   /** The object's list of its resident (or cached) pages. */
-  readonly listNext: Int32Array;
-  readonly listPrev: Int32Array;
+  readonly links: PageLinks;
   readonly wireCount: Uint16Array;
   readonly holdCount: Uint16Array;
   /** I/O operations on the page. */
@@ -70,8 +70,7 @@ export class Pages {
   constructor(poolFrames: number, frames: number) {
     this.hash = new PageHash(frames);
     this.queues = new PageQueues(frames, QUEUES);
-    this.listNext = int32Column(frames).fill(-1);
-    this.listPrev = int32Column(frames).fill(-1);
+    this.links = new PageLinks(frames);
     this.wireCount = uint16Column(frames);
     this.holdCount = uint16Column(frames);
     this.busy = uint8Column(frames);
@@ -101,9 +100,8 @@ export function pageInsert(vm: Vm, page: number, object: VmObject, pindex: numbe
   pages.hash.insert(page, object.id, pindex);
   // At the end: memory that is touched from start to end is then also freed, and handed out again, in that order.
   const last = object.lastPage;
-  pages.listNext[page] = -1;
-  pages.listPrev[page] = last;
-  if (last >= 0) pages.listNext[last] = page;
+  pages.links.set(page, last, -1);
+  if (last >= 0) pages.links.setNext(last, page);
   else object.firstPage = page;
   object.lastPage = page;
   object.residentCount++;
@@ -126,11 +124,11 @@ export function pageRemove(vm: Vm, page: number): void {
 }
 
 function unlistPage(pages: Pages, page: number, object: VmObject): void {
-  const next = pages.listNext[page] as number;
-  const prev = pages.listPrev[page] as number;
-  if (prev >= 0) pages.listNext[prev] = next;
+  const next = pages.links.next(page);
+  const prev = pages.links.previous(page);
+  if (prev >= 0) pages.links.setNext(prev, next);
   else object.firstPage = next;
-  if (next >= 0) pages.listPrev[next] = prev;
+  if (next >= 0) pages.links.setPrevious(next, prev);
   else object.lastPage = prev;
 }
 

@@ -27,18 +27,22 @@ export class Token implements Lock {
     return true;
   }
 
-  /**
-   * Gives back the newest hold of the token. A thread that has been put to sleep under it, and leaves the CPU next, has lost the token already:
-   * it only will not get it back.
-   */
+  /** Gives back the newest hold of the token. */
   release(thread: Thread): void {
     const at = thread.tokens.lastIndexOf(this);
-    const asleep = thread.state === 'sleeping';
-    if (at < 0 || (this.owner !== thread && !asleep)) {
+    if (at < 0 || this.owner !== thread)
       throw new Error(`${thread.name} releases ${this.name}, which it does not hold`);
-    }
+    // Nearly always the last one taken, and `splice` would answer an array of it.
+    if (at === thread.tokens.length - 1) thread.tokens.pop();
+    else thread.tokens.splice(at, 1);
+    if (!thread.tokens.includes(this)) this.yieldUp();
+  }
+
+  /** Takes the newest hold from a thread that has gone to sleep, and so has lost the token: it does not want it back on waking. */
+  forget(thread: Thread): void {
+    const at = thread.tokens.lastIndexOf(this);
+    if (at < 0 || thread.running) throw new Error(`${thread.name} forgets ${this.name}, which it has not lost`);
     thread.tokens.splice(at, 1);
-    if (this.owner === thread && !thread.tokens.includes(this)) this.yieldUp();
   }
 
   heldBy(thread: Thread): boolean {

@@ -38,8 +38,8 @@ const LEAF_SHIFT = 9;
 const INDEX_MASK = LEAF_PAGES - 1;
 /** A page number times this is, truncated, its place in the root: that fits an int32, which a page number does not. */
 const ROOT_SCALE = 1 / 2 ** 27;
-/** First and last, or next and previous. */
-const PAIR = 2;
+/** log2 of a pair: first and last, or next and previous. A shift, unlike a product, needs no test for overflow. */
+const PAIR_SHIFT = 1;
 /** "No slot" and "end of list". */
 export const NO_SLOT = -1;
 /** A first page so low that no page is in its region. */
@@ -68,7 +68,7 @@ export class Pmap {
 export class PageTables {
   pte = int32Column(LEAF_PAGES * 16);
   /** Two links a slot, side by side: what is used together stands in one line of the host's cache. */
-  private pvLinks = int32Column(LEAF_PAGES * 16 * PAIR);
+  private pvLinks = int32Column((LEAF_PAGES * 16) << PAIR_SHIFT);
   /** Per leaf: first page, owner, valid translations. Leaf 0 is never used, so that 0 can mean "none". */
   leafBase = new Float64Array(16);
   leafPmap = new Int32Array(16);
@@ -96,7 +96,7 @@ export class PageTables {
     frames: number,
     private readonly shootdown: { page(asn: number, vpn: number): void; all(): void },
   ) {
-    this.pvEnds = int32Column(frames * PAIR).fill(NO_SLOT);
+    this.pvEnds = int32Column(frames << PAIR_SHIFT).fill(NO_SLOT);
   }
 
   createPmap(): Pmap {
@@ -269,22 +269,22 @@ export class PageTables {
 
   /** First translation of a frame in its pv list, or NO_SLOT. */
   firstMapping(frame: number): number {
-    return this.pvEnds[frame * PAIR] as number;
+    return this.pvEnds[frame << PAIR_SHIFT] as number;
   }
 
   /** Last translation of a frame in its pv list, or NO_SLOT. */
   lastMapping(frame: number): number {
-    return this.pvEnds[frame * PAIR + 1] as number;
+    return this.pvEnds[(frame << PAIR_SHIFT) + 1] as number;
   }
 
   /** The translation behind `slot` in the pv list of its frame, or NO_SLOT. */
   nextMapping(slot: number): number {
-    return this.pvLinks[slot * PAIR] as number;
+    return this.pvLinks[slot << PAIR_SHIFT] as number;
   }
 
   /** The translation before `slot` in the pv list of its frame, or NO_SLOT. */
   previousMapping(slot: number): number {
-    return this.pvLinks[slot * PAIR + 1] as number;
+    return this.pvLinks[(slot << PAIR_SHIFT) + 1] as number;
   }
 
   /** Moves a slot to the tail of its frame's pv list. */
@@ -296,22 +296,22 @@ export class PageTables {
 
   private pvInsert(frame: number, slot: number): void {
     const { pvEnds, pvLinks } = this;
-    const tail = this.lastMapping(frame);
-    pvLinks[slot * PAIR] = NO_SLOT;
-    pvLinks[slot * PAIR + 1] = tail;
-    if (tail === NO_SLOT) pvEnds[frame * PAIR] = slot;
-    else pvLinks[tail * PAIR] = slot;
-    pvEnds[frame * PAIR + 1] = slot;
+    const tail = pvEnds[(frame << PAIR_SHIFT) + 1] as number;
+    pvLinks[slot << PAIR_SHIFT] = NO_SLOT;
+    pvLinks[(slot << PAIR_SHIFT) + 1] = tail;
+    if (tail === NO_SLOT) pvEnds[frame << PAIR_SHIFT] = slot;
+    else pvLinks[tail << PAIR_SHIFT] = slot;
+    pvEnds[(frame << PAIR_SHIFT) + 1] = slot;
   }
 
   private pvRemove(frame: number, slot: number): void {
     const { pvEnds, pvLinks } = this;
-    const next = this.nextMapping(slot);
-    const previous = this.previousMapping(slot);
-    if (previous === NO_SLOT) pvEnds[frame * PAIR] = next;
-    else pvLinks[previous * PAIR] = next;
-    if (next === NO_SLOT) pvEnds[frame * PAIR + 1] = previous;
-    else pvLinks[next * PAIR + 1] = previous;
+    const next = pvLinks[slot << PAIR_SHIFT] as number;
+    const previous = pvLinks[(slot << PAIR_SHIFT) + 1] as number;
+    if (previous === NO_SLOT) pvEnds[frame << PAIR_SHIFT] = next;
+    else pvLinks[previous << PAIR_SHIFT] = next;
+    if (next === NO_SLOT) pvEnds[(frame << PAIR_SHIFT) + 1] = previous;
+    else pvLinks[(next << PAIR_SHIFT) + 1] = previous;
   }
 
   private makeLeaf(pmap: Pmap, vpn: number): number {
@@ -363,7 +363,7 @@ export class PageTables {
       this.leafBase = growFloat64(this.leafBase, this.leafCount.length);
       const slots = this.leafCount.length << LEAF_SHIFT;
       this.pte = growInt32(this.pte, slots);
-      this.pvLinks = growInt32(this.pvLinks, slots * PAIR);
+      this.pvLinks = growInt32(this.pvLinks, slots << PAIR_SHIFT);
     }
     return fresh;
   }

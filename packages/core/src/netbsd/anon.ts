@@ -77,8 +77,8 @@ export function anonFree(vm: Vm, anon: Anon): void {
   if (page >= 0 && pageObject(vm, page) !== null) {
     vm.pages.loanCount[page]--;
     vm.pages.anon[page] = 0;
-    // As seeded the pointer stays, and a kernel without assertions would use it again (oddity 15).
-    anon.page = -1;
+    // As seeded the pointer stays, which the end of the anon does not bear (oddity 15).
+    if (!vm.deadly) anon.page = -1;
   } else if (page >= 0) {
     vm.pmap.removePage(page);
     if (pageHas(vm, page, PG_BUSY)) {

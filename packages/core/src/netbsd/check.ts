@@ -128,9 +128,9 @@ function checkObjects(vm: Vm, mapped: ReadonlyMap<UvmObject, number>): void {
     must(object.refs === refs, `${object.lock.name} has ${object.refs} references, found ${refs}`);
     let count = 0;
     let before = -1;
-    for (let page = object.first; page >= 0; page = vm.pages.listNext[page]) {
+    for (let page = object.first; page >= 0; page = vm.pages.links.next(page)) {
       must(vm.pages.hash.object[page] === object.id, `${object.lock.name}: its pages are its own`);
-      must(vm.pages.listPrev[page] === before, `${object.lock.name}: its list runs both ways`);
+      must(vm.pages.links.previous(page) === before, `${object.lock.name}: its list runs both ways`);
       must(
         vm.pages.hash.lookup(object.id, vm.pages.hash.pindex[page]) === page,
         `${object.lock.name}: its pages are found`,

@@ -80,7 +80,7 @@ export function objectTypeName(object: UvmObject): string {
 /** Indexes of an object's pages, ascending. */
 export function residentIndexes(vm: Vm, object: UvmObject): number[] {
   const indexes: number[] = [];
-  for (let page = object.first; page >= 0; page = vm.pages.listNext[page]) indexes.push(vm.pages.hash.pindex[page]);
+  for (let page = object.first; page >= 0; page = vm.pages.links.next(page)) indexes.push(vm.pages.hash.pindex[page]);
   return indexes.sort((a, b) => a - b);
 }
 

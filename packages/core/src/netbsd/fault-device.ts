@@ -1,8 +1,8 @@
 /**
  * udv_fault: a fault on a device.
  *
- * Only the faulting page is entered, at the protection of the entry and counted as accessed that way; wiring is not spoken of (oddity
- * 20). Everything is unlocked on the way out, whatever it is.
+ * Only the faulting page is entered, at the protection of the entry and counted as accessed that way; as seeded wiring is not spoken of
+ * (oddity 20). Everything is unlocked on the way out, whatever it is.
  */
 import { EIO, ERESTART } from './codes.js';
 import type { DeviceObject } from './device.js';
@@ -33,6 +33,8 @@ function enterDevicePage(f: Fault): number {
   const { device } = f.uobj as DeviceObject;
   const frame = device.frameOf(entry.offset + f.vaddr - entry.start);
   if (frame < 0) return EIO;
-  const prot = entry.protection;
-  return f.vm.pmap.enter(f.originalMap.pmap, f.vaddr, frame, prot, prot, false) ? 0 : ERESTART;
+  const { vm } = f;
+  const prot = vm.mended ? f.enterProt : entry.protection;
+  const wired = vm.mended && f.wired;
+  return vm.pmap.enter(f.originalMap.pmap, f.vaddr, frame, prot, prot, wired) ? 0 : ERESTART;
 }

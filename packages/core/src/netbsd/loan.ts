@@ -12,7 +12,7 @@ import { PROT_READ } from '../vm/prot.js';
 import { amapLookup } from './amap.js';
 import type { Anon } from './anon.js';
 import { anonAlloc, anonUnref } from './anon.js';
-import { EAGAIN, EBUSY, EINVAL, ENOENT, ERESTART } from './codes.js';
+import { EAGAIN, EBUSY, EINVAL, ENOENT, ENOMEM, ERESTART, LOOP } from './codes.js';
 import { anonget } from './fault-anonget.js';
 import { LOOKUP_BLOCKED, LOOKUP_OK, lookupEntry, relock, unlockAll, unlockMaps } from './fault-lock.js';
 import { beginFault, endFault } from './fault-pool.js';
@@ -65,6 +65,8 @@ export function* loan(
   const given: Loan = { pages: [], anons: [] };
   const f = beginFault(vm, thread, usage);
   f.originalMap = map;
+  // As seeded a loan waits for memory as long as it takes.
+  f.mayGiveUp = vm.mended;
   let error = 0;
   let at = start;
   while (at < end && error === 0) {
@@ -161,7 +163,7 @@ function* getAnon(f: Fault, anon: Anon): Task<number> {
     if (!f.thread.running) yield;
     else stage = stage(f);
   }
-  return f.error;
+  return f.result === LOOP ? ENOMEM : f.error;
 }
 
 function ended(): null {
@@ -281,8 +283,7 @@ function* loanZeros(f: Fault, given: Loan, toAnon: boolean): Task<number> {
   const page = vm.loanZero.first >= 0 ? vm.loanZero.first : makeZeroPage(vm, vm.loanZero);
   if (page < 0) {
     unlockAll(f, f.amap, null);
-    yield* waitForMemory(vm, thread, f, 'loanzero');
-    return AGAIN;
+    return (yield* waitForMemory(vm, thread, f, 'loanzero')) ? AGAIN : REFUSED;
   }
   if (!toAnon) {
     vm.pages.loanCount[page]++;

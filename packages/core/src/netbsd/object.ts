@@ -95,9 +95,9 @@ export const TREE_PENALTY = 4;
 /** The object's pages from `start` to `end` in the order in which a put visits them. */
 export function pagesInPutOrder(vm: Vm, object: UvmObject, start: number, end: number): number[] {
   const found: number[] = [];
-  const { listNext, hash } = vm.pages;
+  const { links, hash } = vm.pages;
   if (object.npages <= (end - start) * TREE_PENALTY) {
-    for (let page = object.first; page >= 0; page = listNext[page]) {
+    for (let page = object.first; page >= 0; page = links.next(page)) {
       const index = hash.pindex[page];
       if (index >= start && index < end) found.push(page);
     }

@@ -29,6 +29,7 @@ import {
   unlockMap,
 } from './map.js';
 import { mapEnter } from './map-merge.js';
+import { removeRange } from './map-range.js';
 import { mapSegment, sysMmap } from './mmap.js';
 import type { NetbsdProcess } from './process.js';
 import type { Vm } from './vm.js';
@@ -71,17 +72,25 @@ export function* loanToProcess(
     return mapped;
   }
   yield* lockMap(vm, q.map, q.thread);
-  showAnons(vm, q, pageOf(place), lent.anons);
+  const first = pageOf(place);
+  const shown = showAnons(vm, q, first, lent.anons);
+  // Without memory for the amap there is nothing to show them in: the mapping goes, and they go back.
+  if (!shown) yield* removeRange(vm, q.thread, q.map, first, first + npages);
   unlockMap(q.map, q.thread);
-  return 0;
+  if (shown) return 0;
+  unloanAnons(vm, lent.anons);
+  return 'ENOMEM';
 }
 
-function showAnons(vm: Vm, q: NetbsdProcess, start: number, anons: readonly Anon[]): void {
+/** Puts the anons into the amap of the range, which has just been mapped; false when it cannot be made. */
+function showAnons(vm: Vm, q: NetbsdProcess, start: number, anons: readonly Anon[]): boolean {
   for (const [i, anon] of anons.entries()) {
     const entry = q.map.lookup(start + i) as MapEntry;
     if ((entry.etype & UVM_ET_NEEDSCOPY) !== 0) amapCopy(vm, q.map, entry, false, 0, 0);
+    if (entry.amap === null || (entry.etype & UVM_ET_NEEDSCOPY) !== 0) return false;
     amapAdd(vm, entry, start + i, anon, false);
   }
+  return true;
 }
 
 /** `swaperror N [EAGAIN]`. */

@@ -11,7 +11,9 @@
  *
  * 56 bytes a frame with the hash and the reverse maps.
  */
+import { int32Column, uint8Column, uint16Column } from '../machine/columns.js';
 import { PageHash } from '../vm/page-hash.js';
+import { PageLinks } from '../vm/page-links.js';
 import { PageQueues } from '../vm/page-queues.js';
 import type { Anon } from './anon.js';
 import type { UvmObject } from './object.js';
@@ -51,8 +53,7 @@ export class Pages {
   readonly hash: PageHash;
   readonly queues: PageQueues;
   /** The object's list of its pages, in the order in which they were put in. */
-  readonly listNext: Int32Array;
-  readonly listPrev: Int32Array;
+  readonly links: PageLinks;
   readonly flags: Uint8Array;
   readonly pqflags: Uint8Array;
   readonly wireCount: Uint16Array;
@@ -67,14 +68,13 @@ export class Pages {
   ) {
     this.hash = new PageHash(frames);
     this.queues = new PageQueues(frames, QUEUES);
-    this.listNext = new Int32Array(frames).fill(-1);
-    this.listPrev = new Int32Array(frames).fill(-1);
-    this.flags = new Uint8Array(frames);
-    this.pqflags = new Uint8Array(frames);
-    this.wireCount = new Uint16Array(frames);
-    this.loanCount = new Uint16Array(frames);
-    this.anon = new Int32Array(frames);
-    this.attrs = new Uint8Array(frames);
+    this.links = new PageLinks(frames);
+    this.flags = uint8Column(frames);
+    this.pqflags = uint8Column(frames);
+    this.wireCount = uint16Column(frames);
+    this.loanCount = uint16Column(frames);
+    this.anon = int32Column(frames);
+    this.attrs = uint8Column(frames);
     for (let frame = 0; frame < poolFrames; frame++) this.queues.insertTail(Q_FREE, frame);
   }
 
@@ -141,13 +141,12 @@ function countKind(vm: Vm, object: UvmObject, by: number): void {
 export function pageInsert(vm: Vm, page: number, object: UvmObject, index: number, after = object.last): void {
   const { pages } = vm;
   pages.hash.insert(page, object.id, index);
-  const next = after < 0 ? object.first : pages.listNext[after];
-  pages.listPrev[page] = after;
-  pages.listNext[page] = next;
+  const next = after < 0 ? object.first : pages.links.next(after);
+  pages.links.set(page, after, next);
   if (after < 0) object.first = page;
-  else pages.listNext[after] = page;
+  else pages.links.setNext(after, page);
   if (next < 0) object.last = page;
-  else pages.listPrev[next] = page;
+  else pages.links.setPrevious(next, page);
   pages.flags[page] |= PG_TABLED;
   object.npages++;
   countKind(vm, object, 1);
@@ -156,12 +155,12 @@ export function pageInsert(vm: Vm, page: number, object: UvmObject, index: numbe
 /** uvm_pageremove. */
 export function pageRemove(vm: Vm, object: UvmObject, page: number): void {
   const { pages } = vm;
-  const next = pages.listNext[page];
-  const prev = pages.listPrev[page];
+  const next = pages.links.next(page);
+  const prev = pages.links.previous(page);
   if (prev < 0) object.first = next;
-  else pages.listNext[prev] = next;
+  else pages.links.setNext(prev, next);
   if (next < 0) object.last = prev;
-  else pages.listPrev[next] = prev;
+  else pages.links.setPrevious(next, prev);
   pages.hash.remove(page);
   pages.flags[page] &= ~PG_TABLED;
   object.npages--;
@@ -172,7 +171,7 @@ export function pageRemove(vm: Vm, object: UvmObject, page: number): void {
 export function pageReplace(vm: Vm, old: number, fresh: number): void {
   const object = pageObject(vm, old) as UvmObject;
   const index = pageIndex(vm, old);
-  const before = vm.pages.listPrev[old];
+  const before = vm.pages.links.previous(old);
   pageRemove(vm, object, old);
   pageInsert(vm, fresh, object, index, before);
 }

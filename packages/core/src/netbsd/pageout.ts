@@ -51,6 +51,8 @@ export function pageFreed(vm: Vm, page: number): void {
   const object = pageObject(vm, page);
   const anon = pageAnon(vm, page);
   const slot = object === null ? (anon?.swslot ?? 0) : (object as AnonObject).slotOf(pageIndex(vm, page));
+  // A page that its object took back from the loan stays clean as seeded, though nothing is behind it (oddity 22).
+  if (object === null && anon !== null && slot === 0) vm.panic('uvmpd_scan: anon->an_swslot == 0');
   pageFree(vm, page);
   vm.counters.pdfreed++;
   if (slot > 0) vm.swap.only++;

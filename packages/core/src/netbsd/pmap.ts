@@ -63,7 +63,7 @@ export class NetbsdPmap {
       this.failures--;
       return false;
     }
-    if (this.enterFails !== null && this.enterFails()) return false;
+    if (this.enterFails?.() === true) return false;
     const tables = this.tables;
     const managed = this.managed(page);
     let flags = prot | (wired ? PTE_WIRED : 0) | (managed ? PTE_MANAGED : 0);

@@ -24,6 +24,8 @@ export class SwapArea {
   /** npgbad; and those of them that still count as "only on swap", because their page could not be read. */
   bad = 0;
   badOnly = 0;
+  /** swapoff has begun: no slot is given out any more. */
+  closing = false;
   /** No slot below is free. */
   private lowest = 1;
 
@@ -34,7 +36,7 @@ export class SwapArea {
 
   /** uvm_swap_alloc without fallback: the first of `count` neighbouring slots, or 0. */
   alloc(count: number): number {
-    if (this.inUse + count > this.slots) return 0;
+    if (this.closing || this.inUse + count > this.slots) return 0;
     while (this.taken[this.lowest] !== 0) this.lowest++;
     let run = 0;
     for (let slot = this.lowest; slot <= this.slots; slot++) {
@@ -67,7 +69,7 @@ export class SwapArea {
 
   /** uvm_swapisfull. */
   isFull(): boolean {
-    return Math.floor((this.only * 100) / 99) >= this.slots;
+    return this.closing || Math.floor((this.only * 100) / 99) >= this.slots;
   }
 }
 

@@ -43,7 +43,7 @@ import type {
   VmSystem,
 } from '../vm/system.js';
 import { checkInvariants } from './check.js';
-import { codeName } from './codes.js';
+import { callResult, codeName } from './codes.js';
 import { FAULT_COUNTERS, type NetbsdCounters } from './counters.js';
 import { describeBacking, describeEntries, describeTranslations, layersOf } from './describe.js';
 import { DeviceHandle } from './device.js';
@@ -56,6 +56,7 @@ import { sysMmap } from './mmap.js';
 import { pageDaemon, pageoutPages } from './pdaemon.js';
 import { NetbsdPort } from './port.js';
 import { exitProcess, NetbsdProcess } from './process.js';
+import { swapOff } from './swap-off.js';
 import { sysBrk, sysMadvise, sysMinherit, sysMlock, sysMprotect, sysMsync, sysMunlock, sysMunmap } from './syscalls.js';
 import { Vm } from './vm.js';
 import { VnodeObject } from './vnode.js';
@@ -310,6 +311,11 @@ export class NetbsdSystem implements VmSystem {
   pageout(pages: number): void {
     checkWhole('pages', pages);
     this.vm.kernel.call(this.pageoutThread, pageoutPages(this.vm, this.pageoutThread, pages));
+  }
+
+  /** swapoff(2): 0 when everything has come in and the area is out of use, else ENOMEM. */
+  swapOff(): CallResult {
+    return callResult(this.vm.kernel.call(this.pageoutThread, swapOff(this.vm, this.pageoutThread)));
   }
 
   translations(process: VmProcess): TranslationInfo[] {
