@@ -35,6 +35,7 @@ import type { DragonflyProcess } from './process.js';
 import { getToken } from './tokens.js';
 import type { Vm } from './vm.js';
 import { waitForMemoryOrHang } from './wait.js';
+import { wiredPage } from './wired-page.js';
 
 /** Marks a branch outside a fault record. */
 export function mark(vm: Vm, id: BranchId): void {
@@ -133,18 +134,6 @@ function release(vm: Vm, page: number): void {
   if (vm.mended && wireCount[page] === 0 && valid[page] === 0 && busy[page] === 0 && !pageHasFlag(vm, page, PG_BUSY)) {
     pageFree(vm, page);
   }
-}
-
-/** Mended: the page that wiring has counted for a place, whether or not the translation still shows it; -1 where there is none. */
-function wiredPage(vm: Vm, entry: MapEntry, vpn: number, mapped: number): number {
-  if (mapped >= 0 && vm.pages.wireCount[mapped] !== 0) return mapped;
-  let pindex = Math.floor(vpn - entry.start + entry.offset);
-  for (let object = entry.object; object !== null; object = object.backing) {
-    const page = pageLookup(vm, object, pindex);
-    if (page >= 0 && vm.pages.wireCount[page] !== 0) return page;
-    pindex += object.backingOffset;
-  }
-  return -1;
 }
 
 /**

@@ -25,6 +25,8 @@ const LAST_PAGE = 2 ** 35;
 export class NetbsdPmap {
   /** Entries that may fail and shall: counted down by each that does. */
   failures = 0;
+  /** For tests: answers true when an entry that may fail shall. */
+  enterFails: (() => boolean) | null = null;
   private readonly tables: PageTables;
 
   constructor(
@@ -61,6 +63,7 @@ export class NetbsdPmap {
       this.failures--;
       return false;
     }
+    if (this.enterFails?.() === true) return false;
     const tables = this.tables;
     const managed = this.managed(page);
     let flags = prot | (wired ? PTE_WIRED : 0) | (managed ? PTE_MANAGED : 0);
