@@ -105,6 +105,18 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
+    name: 'msync with MS_INVALIDATE took a page out of memory that another process had locked',
+    systems: ['netbsd'],
+    operations: [
+      open('a'),
+      map(0x1f8000, 0x28000, 7, FILE_SHARED, 0, 0x2000),
+      { op: 'fork', who: 0 },
+      { op: 'mlock', who: 0, at: 0x1f8000, length: 0xf000 },
+      { op: 'msync', who: 1, at: 0x1f8000, length: 0xf000, flags: 6 },
+      { op: 'mincore', who: 0, at: 0x200000, length: 0x1000, short: false },
+    ],
+  },
+  {
     name: 'mlock that failed took back what another process had locked',
     systems: ['csrg'],
     operations: [
