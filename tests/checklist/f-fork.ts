@@ -1,7 +1,7 @@
 /** fork, vfork, exec, exit: who has which bytes afterwards, and that nothing is left of those who are gone. */
 import assert from 'node:assert/strict';
 import { INHERIT_NONE, INHERIT_SHARE, MADV_RANDOM, MemoryStore } from '@faultline/core';
-import { Refusals } from '../process/troubles.js';
+import { Refusals } from '../exhaustion/troubles.js';
 import { GatedStore, turns, untilHeld } from './late.js';
 import { check } from './registry.js';
 import {

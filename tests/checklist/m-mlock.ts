@@ -1,7 +1,7 @@
 /** mlock, munlock, mlockall: what is locked stays, and what is undone is undone whole. */
 import assert from 'node:assert/strict';
 import { EIO, FaultInjectingStore, MAP_WIRED, MCL_CURRENT, MCL_FUTURE, MemoryStore } from '@faultline/core';
-import { Refusals } from '../process/troubles.js';
+import { Refusals } from '../exhaustion/troubles.js';
 import { check, nowhere, only } from './registry.js';
 import { tableCheck } from './table.js';
 import {
