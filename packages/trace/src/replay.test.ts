@@ -66,6 +66,8 @@ class FakeSystem implements VmSystem {
     this.calls.push(`file ${name} ${store.size()}`);
     return { name, store };
   }
+  forgetFile(): void {}
+
   createDevice(name: string, pages: number): VmDevice {
     return { name, pages };
   }

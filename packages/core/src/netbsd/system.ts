@@ -163,6 +163,10 @@ export class NetbsdSystem implements VmSystem {
     return file;
   }
 
+  forgetFile(file: VmFile): void {
+    this.handles.delete(file);
+  }
+
   createDevice(name: string, pages: number, fill?: (page: number, bytes: Uint8Array) => void): VmDevice {
     checkDevice(name, pages, fill);
     const { memory } = this.machine;

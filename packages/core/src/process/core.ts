@@ -105,5 +105,6 @@ export class MachineCore {
     if (this.port.fileHolds(file.vm) > 0) return;
     this.files.unlinked.delete(file);
     yield* this.port.releaseFile(thread, file.vm);
+    this.system.forgetFile(file.vm);
   }
 }

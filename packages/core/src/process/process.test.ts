@@ -113,4 +113,20 @@ describe.each(SYSTEM_NAMES)('%s', (system) => {
     }
     expect(() => createMachine({ system }).restore(snapshot)).toThrow(RangeError);
   });
+
+  it('keeps nothing of a file that has gone', () => {
+    const machine = createMachine({ system, files: { '/f': text } });
+    const p = machine.spawn();
+    const fd = p.open('/f', O_RDWR) as number;
+    const at = p.mmap(0, 4096, RW, MAP_SHARED, fd, 0) as number;
+    p.store8(at, 1);
+    p.unlink('/f');
+    p.close(fd);
+    expect(p.load8(at)).toBe(1);
+    const before = machine.snapshot().bytes;
+    expect(p.munmap(at, 4096)).toBe(0);
+    expect(machine.snapshot().bytes).toBeLessThan(before);
+    expect(p.open('/f', O_RDWR)).toBe('ENOENT');
+    machine.check();
+  });
 });

@@ -46,6 +46,8 @@ class TinySystem implements VmSystem {
     this.files.push(file);
     return file;
   }
+  forgetFile(): void {}
+
   createDevice(name: string, pages: number, fill?: (page: number, bytes: Uint8Array) => void): VmDevice {
     const bytes = new Uint8Array(4096);
     fill?.(1, bytes);

@@ -122,6 +122,8 @@ export interface VmSystem {
 
   /** A file known under `name`, backed by `store`. Nothing of it is in memory yet. */
   createFile(name: string, store: BackingStore): VmFile;
+  /** The file has gone (`VmPort.releaseFile`): nothing of it is kept, and it can be mapped no more. */
+  forgetFile(file: VmFile): void;
   /** A device of `pages` pages whose contents are `fill` (page index, page bytes), if the machine has contents. */
   createDevice(name: string, pages: number, fill?: (page: number, bytes: Uint8Array) => void): VmDevice;
 
