@@ -277,6 +277,7 @@ describe.each(RULED)('%s', (system) => {
       swapStore: /store/,
       devicePages: /devicePages|frames/,
       contents: /contents|buffer/,
+      tlb: /tlb|translation table/,
       cpus: /CPUs|cpus/,
       costs: /cost/,
       defects: /defects/,

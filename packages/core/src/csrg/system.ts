@@ -101,6 +101,7 @@ export class CsrgSystem implements VmSystem {
       poolFrames: options.memoryPages ?? DEFAULT_MEMORY_PAGES,
       deviceFrames: options.devicePages ?? 0,
       contents: options.contents ?? true,
+      ...(options.tlb === undefined ? {} : { tlb: options.tlb }),
       loadRule: defects === 'mended' ? 'read-bit' : 'any',
       ...(options.cpus === undefined ? {} : { cpus: options.cpus }),
       ...(options.costs === undefined ? {} : { costs: options.costs }),

@@ -107,6 +107,7 @@ export class DragonflySystem implements VmSystem {
       poolFrames: options.memoryPages ?? DEFAULT_MEMORY_PAGES,
       deviceFrames: options.devicePages ?? 0,
       contents: options.contents ?? true,
+      ...(options.tlb === undefined ? {} : { tlb: options.tlb }),
       loadRule: 'any',
       ...(options.cpus === undefined ? {} : { cpus: options.cpus }),
       ...(options.costs === undefined ? {} : { costs: options.costs }),

@@ -101,6 +101,7 @@ export class FreebsdSystem implements VmSystem {
       poolFrames: options.memoryPages ?? DEFAULT_MEMORY_PAGES,
       deviceFrames: options.devicePages ?? 0,
       contents: options.contents ?? true,
+      ...(options.tlb === undefined ? {} : { tlb: options.tlb }),
       loadRule: 'read-bit',
       ...(options.cpus === undefined ? {} : { cpus: options.cpus }),
       ...(options.costs === undefined ? {} : { costs: options.costs }),

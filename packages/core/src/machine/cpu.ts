@@ -20,7 +20,7 @@ import {
   PTE_VALID,
   PTE_WRITE,
 } from './pagetable.js';
-import { Tlb } from './tlb.js';
+import { Tlb, type TlbPlace } from './tlb.js';
 import type { Access } from './units.js';
 import { ACCESS_READ, ACCESS_WRITE, NO_FRAME, PAGE_MASK, PAGE_SIZE, pageOf } from './units.js';
 
@@ -59,7 +59,7 @@ export class Walker {
 const WORDS_PER_PAGE = PAGE_SIZE / 4;
 
 export class Cpu {
-  readonly tlb = new Tlb();
+  readonly tlb: Tlb;
   /** The machine's contents as words; null without contents, and then there is nothing to load. */
   private readonly words: Int32Array | null;
   /** Pages that other CPUs have asked this one to drop: pairs of address-space number and page; page -1 is everything. */
@@ -70,7 +70,9 @@ export class Cpu {
     private readonly tables: PageTables,
     private readonly walker: Walker,
     private readonly memory: PhysicalMemory,
+    place?: TlbPlace,
   ) {
+    this.tlb = new Tlb(place);
     const { bytes } = memory;
     this.words = bytes === null ? null : new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
   }

@@ -10,6 +10,7 @@ import { Disk } from './disk.js';
 import type { Contents } from './memory.js';
 import { PhysicalMemory } from './memory.js';
 import { PageTables } from './pagetable.js';
+import type { TlbPlace } from './tlb.js';
 
 export interface MachineOptions {
   /** Frames of the page pool. */
@@ -18,6 +19,8 @@ export interface MachineOptions {
   readonly deviceFrames?: number;
   /** Default true: a fresh ArrayBuffer. */
   readonly contents?: Contents;
+  /** Where the translation buffer of the first CPU shall lie. Default: a buffer of its own. */
+  readonly tlb?: TlbPlace;
   /** CPUs, 1 to 64. Default 1. */
   readonly cpus?: number;
   /** When other CPUs drop a page that was shot down. Default `at-once`. */
@@ -55,7 +58,11 @@ export class Machine {
       all: () => this.shootDownAll(),
     });
     const walker = new Walker(this.tables, options.loadRule);
-    this.cpus = Array.from({ length: count }, (_, id) => new Cpu(id, this.tables, walker, this.memory));
+    this.cpus = Array.from({ length: count }, (_, id) =>
+      id === 0
+        ? new Cpu(id, this.tables, walker, this.memory, options.tlb)
+        : new Cpu(id, this.tables, walker, this.memory),
+    );
   }
 
   private shootDown(asn: number, vpn: number): void {

@@ -35,9 +35,42 @@ export function tlbTag(asn: number, vpn: number): number {
   return (asn << TLB_TAG_BITS) | (vpn * TAG_SCALE);
 }
 
+/** Bytes that a translation buffer takes: its tags, and behind them its frames. */
+export const TLB_BYTES = 2 * PARTS * TLB_ENTRIES * 4;
+
+/** Where a translation buffer shall lie, so that a guest in WebAssembly can reach it. */
+export interface TlbPlace {
+  readonly buffer: ArrayBuffer | SharedArrayBuffer;
+  /** Bytes, a multiple of 4. */
+  readonly byteOffset: number;
+}
+
 export class Tlb {
-  readonly tags = int32Column(PARTS * TLB_ENTRIES);
-  readonly frames = int32Column(PARTS * TLB_ENTRIES);
+  readonly tags: Int32Array;
+  readonly frames: Int32Array;
+
+  /** @throws RangeError when it does not fit where it shall lie */
+  constructor(place?: TlbPlace) {
+    const length = PARTS * TLB_ENTRIES;
+    if (place === undefined) {
+      this.tags = int32Column(length);
+      this.frames = int32Column(length);
+      return;
+    }
+    const { buffer, byteOffset } = place;
+    if (
+      !Number.isInteger(byteOffset) ||
+      byteOffset < 0 ||
+      byteOffset % 4 !== 0 ||
+      byteOffset + TLB_BYTES > buffer.byteLength
+    ) {
+      throw new RangeError(
+        `the translation table takes ${TLB_BYTES} bytes at a multiple of 4; ${byteOffset} does not do in a buffer of ${buffer.byteLength}`,
+      );
+    }
+    this.tags = new Int32Array(buffer, byteOffset, length).fill(0);
+    this.frames = new Int32Array(buffer, byteOffset + length * 4, length).fill(0);
+  }
 
   /** Frame of a page, or -1 on a miss. */
   lookup(asn: number, vpn: number, access: Access): number {

@@ -96,6 +96,7 @@ export class NetbsdSystem implements VmSystem {
       poolFrames: options.memoryPages ?? DEFAULT_MEMORY_PAGES,
       deviceFrames: options.devicePages ?? 0,
       contents: options.contents ?? true,
+      ...(options.tlb === undefined ? {} : { tlb: options.tlb }),
       loadRule: 'valid',
       ...(options.cpus === undefined ? {} : { cpus: options.cpus }),
       ...(options.costs === undefined ? {} : { costs: options.costs }),

@@ -69,6 +69,11 @@ interface CommonOptions extends CostOptions {
   readonly swap?: number;
   /** Where frames keep their bytes: a buffer or WebAssembly memory to use from its first byte. Default: one of the machine's own. */
   readonly buffer?: ArrayBuffer | SharedArrayBuffer | WebAssemblyMemory;
+  /**
+   * With `buffer`: where in it the translation table shall lie, in bytes, behind the frames; a multiple of 4, `TLB_BYTES` long. So a guest in
+   * WebAssembly whose memory the buffer is can index it too. Default: outside.
+   */
+  readonly tableOffset?: number;
   /** `mended` (default) repairs the defects that the system's CAVEATS.md lists, `as-seeded` reproduces them. */
   readonly defects?: 'as-seeded' | 'mended';
   /** What a process starts with. */
@@ -257,7 +262,8 @@ export interface ProcessView {
  *     slot = (access << 12) | (page & 4095)
  *     hit  = tags[slot] === (tagBase | (page >>> 12))     then the byte is at frames[slot] * 4096 + (address & 4095)
  *
- * for pages below 2^32 (addresses below 2^44); `tagOf` serves the others. An entry is dropped the moment the kernel takes the translation, or a
+ * for pages below 2^32 (addresses below 2^44); `tagOf` serves the others. With `tableOffset` the tags lie there in the buffer, and the frames right
+ * behind them (3 * 4096 words each). An entry is dropped the moment the kernel takes the translation, or a
  * permission of it, away, and a hit in the write part means that the page is already marked modified: no further work is due.
  * `tagBase` may change whenever the kernel has run: read it again after `miss` and after every call.
  */

@@ -3,7 +3,7 @@ import { MemoryStore } from '../machine/memory-store.js';
 import type { BackingStore } from '../machine/store.js';
 import { PAGE_SIZE } from '../machine/units.js';
 import { bootSystem } from '../systems.js';
-import { checkStore } from '../vm/arguments.js';
+import { checkStore, checkWhole } from '../vm/arguments.js';
 import type { SystemOptions } from '../vm/system.js';
 import type { AsyncMachineOptions, FileStatus, Limits, UserPager } from './api.js';
 import { checkLimits, checkPages, checkPath } from './arguments.js';
@@ -28,6 +28,17 @@ function bufferOf(buffer: AsyncMachineOptions['buffer']): ArrayBuffer | SharedAr
   return inner as ArrayBuffer | SharedArrayBuffer;
 }
 
+/** Where the translation table shall lie: in the user's buffer, behind the frames. */
+function tlbOf(options: AsyncMachineOptions, memory: number): Pick<SystemOptions, 'tlb'> {
+  const { tableOffset, buffer } = options;
+  if (tableOffset === undefined) return {};
+  checkWhole('tableOffset', tableOffset);
+  if (buffer === undefined) throw new TypeError('tableOffset needs a buffer');
+  if (tableOffset < memory)
+    throw new RangeError(`tableOffset must lie behind the ${memory} bytes of memory, not at ${tableOffset}`);
+  return { tlb: { buffer: bufferOf(buffer) as ArrayBuffer | SharedArrayBuffer, byteOffset: tableOffset } };
+}
+
 /** Starts the kernel that the options ask for. */
 export function bootCore(options: AsyncMachineOptions): MachineCore {
   if (typeof options !== 'object' || options === null) {
@@ -41,6 +52,7 @@ export function bootCore(options: AsyncMachineOptions): MachineCore {
     memoryPages: memory / PAGE_SIZE,
     swapPages: swap / PAGE_SIZE,
     contents: bufferOf(options.buffer),
+    ...tlbOf(options, memory),
     defects: options.defects ?? 'mended',
     ...(options.swapStore === undefined ? {} : { swapStore: options.swapStore }),
     ...(options.costs === undefined ? {} : { costs: options.costs }),

@@ -100,6 +100,12 @@ function isSharedBuffer(value: unknown): boolean {
   return typeof SharedArrayBuffer !== 'undefined' && value instanceof SharedArrayBuffer;
 }
 
+function checkTlbPlace(place: unknown): void {
+  const buffer = typeof place === 'object' && place !== null ? (place as { buffer?: unknown }).buffer : undefined;
+  if (buffer instanceof ArrayBuffer || isSharedBuffer(buffer)) return;
+  throw new TypeError(`tlb must be an object with a buffer and a byteOffset, not ${shown(place)}`);
+}
+
 /** The options that are the systems' own; the machine checks the rest. */
 export function checkOptions(options: SystemOptions): void {
   if (typeof options !== 'object' || options === null) {
@@ -113,6 +119,7 @@ export function checkOptions(options: SystemOptions): void {
   if (costs !== undefined && (typeof costs !== 'object' || costs === null)) {
     throw new TypeError(`costs must be an object, not ${shown(costs)}`);
   }
+  if (options.tlb !== undefined) checkTlbPlace(options.tlb);
   for (const name of ['memoryPages', 'devicePages', 'cpus'] as const) {
     const value = options[name];
     if (value !== undefined && typeof value !== 'number') {

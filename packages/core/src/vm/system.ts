@@ -12,7 +12,7 @@ import type { Costs } from '../machine/costs.js';
 import type { Machine } from '../machine/machine.js';
 import type { Contents } from '../machine/memory.js';
 import type { BackingStore } from '../machine/store.js';
-import type { Tlb } from '../machine/tlb.js';
+import type { Tlb, TlbPlace } from '../machine/tlb.js';
 import type { Access } from '../machine/units.js';
 import type { CallResult } from './errno.js';
 import type { VmPort } from './port.js';
@@ -205,6 +205,8 @@ export interface SystemOptions {
   readonly devicePages?: number;
   /** Where frames keep their bytes: `true` (default) a buffer of the machine's own, `false` nowhere, or a buffer to use. */
   readonly contents?: Contents;
+  /** Where the translation buffer of the first CPU shall lie. Default: a buffer of its own. */
+  readonly tlb?: TlbPlace;
   /** CPUs. Default 1. */
   readonly cpus?: number;
   /** Costs that differ from the defaults, in nanoseconds. */
