@@ -28,7 +28,12 @@ describe('copies', () => {
 
   it('fetch sixteen at a time and no more', () => {
     const all = fetches(run(FRAMES, 0, 1, 0, 1));
-    expect(all.filter((frames) => frames > 0)).toEqual([2, 4, 8, 16, 16, 16, 16]);
+    expect(all.filter((frames) => frames > 0)).toEqual([2, 4, 8, 16, 16, 16, 1]);
+  });
+
+  it('are not fetched from beyond the memory', () => {
+    expect(fetches(run(5, 59, 1, 0, 1))).toEqual([0, 2, 0, 2, 0]);
+    expect(fetches(run(6, 30, 1, 5, -1))).toEqual([0, 0, 2, 0, 2, 0]);
   });
 
   it('that jump are not', () => {

@@ -52,19 +52,31 @@ export class CopyRow {
   }
 
   private fetch(bytes: Uint8Array, from: number, to: number): number {
-    const { length } = this;
-    this.seen = read(bytes, from, this.fromStep, length) ^ read(bytes, to, this.toStep, length);
-    this.fetched = length - 1;
+    const frames = bytes.length / PAGE_SIZE;
+    const { length, fromStep, toStep } = this;
+    const count = Math.min(length, framesOn(from, fromStep, frames), framesOn(to, toStep, frames));
+    this.seen = read(bytes, lowest(from, fromStep, count), lowest(to, toStep, count), count);
+    this.fetched = count - 1;
     this.length = Math.min(length * 2, MOST_FETCHED);
-    return length;
+    return count;
   }
 }
 
-/** Reads a byte of each line of `count` frames, `first` and those that follow in this direction, as far as there are any. */
-function read(bytes: Uint8Array, first: number, step: number, count: number): number {
-  const low = step > 0 ? first : first - count + 1;
-  const end = Math.min((low + count) * PAGE_SIZE, bytes.length);
+/** How many frames there are from this one on, itself included. */
+function framesOn(frame: number, step: number, frames: number): number {
+  return step > 0 ? frames - frame : frame + 1;
+}
+
+/** The lowest of so many frames. */
+function lowest(frame: number, step: number, count: number): number {
+  return step > 0 ? frame : frame - count + 1;
+}
+
+/** Reads a byte of each line of `count` frames on both sides. In turns: one side after the other takes 60 ns a page more. */
+function read(bytes: Uint8Array, from: number, to: number, count: number): number {
+  const distance = (to - from) * PAGE_SIZE;
+  const end = (from + count) * PAGE_SIZE;
   let seen = 0;
-  for (let at = Math.max(low, 0) * PAGE_SIZE; at < end; at += LINE) seen ^= bytes[at];
+  for (let at = from * PAGE_SIZE; at < end; at += LINE) seen ^= bytes[at] ^ bytes[at + distance];
   return seen;
 }
