@@ -1,10 +1,12 @@
 /*
- * npm run soak: random programs against the reference model, for as long as you like.
+ * npm run soak: random programs against a reference model, for as long as you like.
  *
- *     npm run soak -- --operations 10000000 --seed 1
- *     npm run soak -- --operations 1000000 --seed 1 --system freebsd --defects as-seeded --check-every 1 --swap 0
+ *     npm run soak -- --operations 10000000 --seed 1                    programs of processes, on all four systems
+ *     npm run soak -- --operations 10000000 --seed 1 --system netbsd
+ *     npm run soak -- --level kernel --operations 1000000 --seed 1      the kernels' own calls, beneath the processes
+ *     npm run soak -- --operations 1000000 --seed 1 --level kernel --system freebsd --defects as-seeded --check-every 1 --swap 0
  *
- * Without a system every finished one is run, without defects both ways. Ends with code 1 at the first mismatch, after printing
+ * Without a system every one is run that there is a model for; the kernels' calls without --defects both ways. Ends with code 1 at the first mismatch, after printing
  * the shrunk program and the seed that makes it again.
  */
 import './lib/node-version.mjs';
@@ -13,10 +15,10 @@ import { build } from './lib/setup.mjs';
 import './lib/typescript-hook.mjs';
 
 const USAGE =
-  'usage: npm run soak -- [--operations N] [--seed S] [--system NAME] [--defects mended|as-seeded] [--check-every N] [--swap PAGES]';
+  'usage: npm run soak -- [--level processes|kernel] [--operations N] [--seed S] [--system NAME] [--defects mended|as-seeded] [--check-every N] [--swap PAGES]';
 
 const options = Object.fromEntries(
-  ['operations', 'seed', 'system', 'defects', 'check-every', 'swap'].map((name) => [name, { type: 'string' }]),
+  ['level', 'operations', 'seed', 'system', 'defects', 'check-every', 'swap'].map((name) => [name, { type: 'string' }]),
 );
 
 /** A whole number of an option, 0 or more. */
@@ -51,24 +53,55 @@ function runOne(soak, plan) {
   return false;
 }
 
-async function main() {
-  const { values } = parseArgs({ options });
-  const complaints = await build((text) => console.error(text));
-  if (complaints !== '') throw new Error(complaints);
+function runProcesses(soak, explain, plan) {
+  const label = `${plan.system} processes seed ${plan.seed}`;
+  const began = performance.now();
+  const seconds = () => ((performance.now() - began) / 1000).toFixed(1);
+  let told = 0;
+  const { operations, programs, failure } = soak(plan, (done) => {
+    if (done - told < 100_000) return;
+    told = done;
+    console.error(`${label}: ${done} operations, ${seconds()} s`);
+  });
+  console.log(`${label}: ${operations} operations in ${programs} programs equal the model, ${seconds()} s`);
+  if (failure === null) return true;
+  console.log(`\nMISMATCH\n${explain(failure)}`);
+  return false;
+}
+
+async function processes(values, common) {
+  if (values.defects !== undefined) throw new RangeError('--defects is for --level kernel: processes run mended');
+  const { SYSTEM_NAMES } = await import('@faultline/core');
+  const { explain, soakProcesses } = await import('../tests/process/soak.ts');
+  for (const system of some(values, 'system', SYSTEM_NAMES)) {
+    if (!runProcesses(soakProcesses, explain, { ...common, system })) return 1;
+  }
+  return 0;
+}
+
+async function kernels(values, common) {
   const { soak } = await import('../tests/property/soak.ts');
   const { RULES } = await import('../tests/property/rules.ts');
-  const common = {
-    operations: whole(values, 'operations', 100_000),
-    seed: whole(values, 'seed', 1),
-    checkEvery: Math.max(1, whole(values, 'check-every', 50)),
-    ...(values.swap === undefined ? {} : { swapPages: whole(values, 'swap') }),
-  };
   for (const system of some(values, 'system', Object.keys(RULES))) {
     for (const defects of some(values, 'defects', ['mended', 'as-seeded'])) {
       if (!runOne(soak, { ...common, system, defects })) return 1;
     }
   }
   return 0;
+}
+
+async function main() {
+  const { values } = parseArgs({ options });
+  const complaints = await build((text) => console.error(text));
+  if (complaints !== '') throw new Error(complaints);
+  const common = {
+    operations: whole(values, 'operations', 100_000),
+    seed: whole(values, 'seed', 1),
+    checkEvery: Math.max(1, whole(values, 'check-every', 50)),
+    ...(values.swap === undefined ? {} : { swapPages: whole(values, 'swap') }),
+  };
+  const [level] = values.level === undefined ? ['processes'] : some(values, 'level', ['processes', 'kernel']);
+  return level === 'kernel' ? await kernels(values, common) : await processes(values, common);
 }
 
 main().then(

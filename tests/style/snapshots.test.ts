@@ -36,6 +36,8 @@ const FUNCTIONS: Record<string, string> = {
   'Object.all': "page tables' shootdown: refers to the machine",
   'Object.body': 'the body of a daemon: refers to its Vm',
   'Object.next': 'the scheduler by default: a hook',
+  'Object.mine': "a port's way to its system: refers to the system",
+  'Object.forget': "a port's way to its system: refers to the system",
 };
 /** A fault record holds stages. Those in a snapshot are not in use, and all that a fault needs is set when it begins. */
 const FREE_RECORD = 'Fault';

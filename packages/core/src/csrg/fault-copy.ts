@@ -81,6 +81,7 @@ function copyUp(f: Fault): void {
   pageCopy(vm, m, firstM);
   pageClear(vm, firstM, PG_FAKE | PG_ABSENT);
   if (vm.mended && f.wired && !f.changeWiring) moveWiring(f);
+  else if (vm.mended && f.entry.shareMap !== null && (vm.pages.wireCount[m] as number) > 0) moveSharedWiring(f);
   else pageActivate(vm, m);
   vm.pmap.pageProtect(m, PROT_NONE);
   pageWakeup(vm, m);
@@ -106,6 +107,20 @@ function moveWiring(f: Fault): void {
   if ((vm.pages.wireCount[m] as number) > 0) pageUnwire(vm, m);
   if (vm.pages.queues.queue[m] === PQ_NONE) pageActivate(vm, m);
   if (f.entry.shareMap !== null) vm.wiringAstray = 'a wired page was copied behind a sharing map';
+}
+
+/**
+ * Mended: who has not wired the range himself copies a page that others behind the same sharing map have. They see the copy from now on, so all
+ * wiring goes there. (Somebody who has wired it from elsewhere loses his; nobody can tell.)
+ */
+function moveSharedWiring(f: Fault): void {
+  const { vm, m } = f;
+  for (let count = vm.pages.wireCount[m] as number; count > 0; count--) {
+    pageWire(vm, f.firstM);
+    pageUnwire(vm, m);
+  }
+  if (vm.pages.queues.queue[m] === PQ_NONE) pageActivate(vm, m);
+  vm.wiringAstray = 'a wired page was copied behind a sharing map';
 }
 
 /** RetryCopy: must somebody who has copied this object be given the old contents first? */

@@ -17,7 +17,7 @@ import { FAULT_LOOP, KERN_SUCCESS } from './kern.js';
 import type { MapEntry, VmMap } from './map-entry.js';
 import type { VmObject } from './object.js';
 import { objectAllocate } from './object.js';
-import { pageActivate, pageAlloc, pageCopy, pageLookup, pageUnwire, pageWakeup } from './page.js';
+import { pageActivate, pageAlloc, pageCopy, pageLookup, pageUnwire, pageWakeup, pageZeroFill } from './page.js';
 import type { Vm } from './vm.js';
 
 /** vm_fault inside a task. Answers the handler's code. @throws KernelHang as seeded, when it would wait for memory for ever */
@@ -43,14 +43,20 @@ export function* faultTask(
   return result;
 }
 
-/** vm_fault_wire: faults every page of a range in. As seeded failures are nobody's business. */
+/**
+ * vm_fault_wire: faults every page of a range in. As seeded failures are nobody's business; mended, the pages before the one that failed are
+ * unwired again.
+ */
 export function* faultWire(vm: Vm, thread: Thread, map: VmMap, start: number, end: number): Task<number> {
   mark(vm, 'W1');
   for (let vpn = start; vpn < end; vpn++) {
     mark(vm, 'W2');
     const result = yield* faultTask(vm, thread, map, vpn, PROT_NONE, true);
     if (result === KERN_SUCCESS) continue;
-    if (vm.mended) return result;
+    if (vm.mended) {
+      faultUnwire(vm, map, start, vpn);
+      return result;
+    }
     vm.wiringAstray = 'a page that could not be wired counts as wired';
   }
   return KERN_SUCCESS;
@@ -128,7 +134,8 @@ export function* faultCopyEntry(
     mark(vm, 'C5');
     const original = wiredSource(vm, from, source.offset + pindex);
     mark(vm, 'C7');
-    pageCopy(vm, original, page);
+    if (original < 0) pageZeroFill(vm, page);
+    else pageCopy(vm, original, page);
     if (targetMap.pmap !== null) vm.pmap.enter(targetMap.pmap, target.start + pindex, page, prot, false);
     pageActivate(vm, page);
     pageWakeup(vm, page);
@@ -136,13 +143,16 @@ export function* faultCopyEntry(
   }
 }
 
-/** The page of the source: in its own object, the kernel says; it may also lie below, where a read-only wiring left it. */
+/**
+ * The page of the source: in its own object, the kernel says; it may also lie below, where a read-only wiring left it. -1, mended only: a
+ * truncation has taken it back, and the child has zeros there (S19).
+ */
 function wiredSource(vm: Vm, object: VmObject | null, pindex: number): number {
   const page = object === null ? -1 : pageLookup(vm, object, pindex);
   if (page >= 0) return page;
   mark(vm, 'C6');
   const below = pageBelow(vm, object, pindex);
-  return below >= 0 ? below : vm.panic('vm_fault_copy_wired: page missing');
+  return below >= 0 || vm.mended ? below : vm.panic('vm_fault_copy_wired: page missing');
 }
 
 /** A page of the child's new object, waiting for memory as long as there is hope; -1, mended only, when there is none. */

@@ -38,6 +38,8 @@ export function* copyEntry(
   if (source.wiredCount !== 0) {
     const old = target.object;
     yield* faultCopyEntry(vm, thread, targetMap, target, source);
+    // As seeded the child's entry keeps the mark, though its pages are its own: a second copy (S18).
+    if (vm.mended) target.needsCopy = false;
     yield* deallocate(vm, thread, old);
     return;
   }

@@ -27,9 +27,9 @@ export function* wireRange(vm: Vm, thread: Thread, map: VmMap, from: number, to:
     if (entry.wiredCount === 1) prepare(vm, entry);
   }
   map.lock.downgrade(thread);
-  const result = yield* faultIn(vm, thread, map, first, end);
+  const { result, wired } = yield* faultIn(vm, thread, map, first, end);
   map.lock.releaseRead(thread);
-  if (result !== KERN_SUCCESS) yield* undo(vm, thread, map, from, to);
+  if (result !== KERN_SUCCESS) yield* undo(vm, thread, map, from, to, wired);
   return result;
 }
 
@@ -40,23 +40,29 @@ function prepare(vm: Vm, entry: MapEntry): void {
   else if (entry.object === null) giveObject(vm, entry);
 }
 
-function* faultIn(vm: Vm, thread: Thread, map: VmMap, first: MapEntry, end: number): Task<number> {
+/** How far the second pass came: entries below page `wired` are wired. */
+interface Wiring {
+  readonly result: number;
+  readonly wired: number;
+}
+
+function* faultIn(vm: Vm, thread: Thread, map: VmMap, first: MapEntry, end: number): Task<Wiring> {
   for (let entry = first; within(map, entry, end); entry = entry.next) {
     if (entry.wiredCount !== 1) continue;
     const result = yield* faultWire(vm, thread, map, entry.start, entry.end);
-    if (result !== KERN_SUCCESS) return result;
+    if (result !== KERN_SUCCESS) return { result, wired: entry.start };
   }
-  return KERN_SUCCESS;
+  return { result: KERN_SUCCESS, wired: end };
 }
 
 /** Mended only: one count less for every entry of the range, as if it had never been wired. */
-function* undo(vm: Vm, thread: Thread, map: VmMap, from: number, to: number): Task<void> {
+function* undo(vm: Vm, thread: Thread, map: VmMap, from: number, to: number, wired: number): Task<void> {
   const end = map.clampEnd(to);
   yield* lockMap(map, thread);
   for (let entry = firstInRange(map, map.clampStart(from)); within(map, entry, end); entry = entry.next) {
     if (entry.wiredCount === 0) continue;
     entry.wiredCount--;
-    if (entry.wiredCount === 0) faultUnwire(vm, map, entry.start, entry.end);
+    if (entry.wiredCount === 0 && entry.start < wired) faultUnwire(vm, map, entry.start, entry.end);
   }
   unlockMap(map, thread);
 }

@@ -98,7 +98,7 @@ export function swapGet(
   vm.machine.disk.read(block, 1);
   const bytes = vm.machine.memory.frameBytes(page);
   const io = bytes === null || vm.swapStore === null ? PAGE_SIZE : vm.swapStore.read(block * PAGE_SIZE, [bytes]);
-  whenIoDone(vm, thread, io, 'swread', (result) => done(result < 0 ? readFailed(vm, page) : VM_PAGER_OK));
+  whenIoDone(vm, thread, io, 'swread', (result) => done(result < PAGE_SIZE ? readFailed(vm, page) : VM_PAGER_OK));
 }
 
 /** As seeded an error of the disk looks like "nothing was ever written here". */
@@ -133,7 +133,7 @@ export function* swapPut(
   pager.masks[chunk] = (pager.masks[chunk] as number) | (1 << within);
   if (!sync) return beginWrite(vm, pager, object, page, io);
   const result = yield* ioResult(vm, thread, io, 'swwrt');
-  if (result < 0) return VM_PAGER_FAIL;
+  if (result < PAGE_SIZE) return VM_PAGER_FAIL;
   pageSet(vm, page, PG_CLEAN);
   vm.pmap.clearModify(page);
   return VM_PAGER_OK;
@@ -152,7 +152,8 @@ function beginWrite(
   pager.writesInProgress++;
   const finish = (result: IoResult): void => {
     write.done = true;
-    write.failed = result < 0;
+    // A store that took only a part of the page has not got it.
+    write.failed = result < PAGE_SIZE;
   };
   if (typeof io === 'number') {
     finish(io);

@@ -169,8 +169,18 @@ export function* resizeFile(vm: Vm, thread: Thread, vnode: VnodeHandle, bytes: n
     }
   }
   pager.size = bytes;
-  object.size = Math.max(object.size, pagesFor(bytes));
+  growWithCopies(vm, object, pagesFor(bytes));
   yield* deallocate(vm, thread, object);
+}
+
+/** The copy objects of a file are as long as it, and so are their own: pages of the new part can be pushed into them. */
+function growWithCopies(vm: Vm, object: VmObject, pages: number): void {
+  const old = object.size;
+  if (pages <= old) return;
+  object.size = pages;
+  for (const other of vm.objects) {
+    if (other?.shadow === object && other.shadowOffset === 0 && other.size === old) growWithCopies(vm, other, pages);
+  }
 }
 
 /** Frees a page, however it is wired. */

@@ -39,9 +39,9 @@ const pageAt = (address: number): number => address / PAGE_SIZE;
 /** First page behind a range of bytes. */
 const pageBehind = (address: number, length: number): number => pagesFor(address + length);
 
-/** What every call refuses: an address inside a page, a negative length. */
+/** What every call refuses: an address inside a page, a length that is negative or leaves the numbers of the machine, as it would a register. */
 export function badRange(address: number, length: number): boolean {
-  return address % PAGE_SIZE !== 0 || address < 0 || length < 0;
+  return address % PAGE_SIZE !== 0 || address < 0 || length < 0 || !Number.isSafeInteger(address + length);
 }
 
 /** munmap: a hole in the range refuses all of it. */

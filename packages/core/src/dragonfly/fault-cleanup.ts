@@ -12,7 +12,7 @@ import { mapLookupDone } from './map-lookup.js';
 import { pipWakeup } from './object.js';
 import { deallocate, dropReference } from './object-end.js';
 import { PG_REFERENCED, PG_WANTED, pageDeactivate, pageIsBusy, pageSetFlag, pageWakeup } from './page.js';
-import { availablePages, countSevere, pageFree } from './page-alloc.js';
+import { availablePages, countSevere, pageFree, refusedForGood } from './page-alloc.js';
 import { sleepForMemory } from './wait.js';
 
 /** release_page: the page in hand is nobody's any more; the page daemon may have it soon. */
@@ -146,15 +146,17 @@ function noteMemory(f: Fault): void {
 /** vm_waitpfault without the token, then a new attempt. */
 export function waitThenRetry(f: Fault): FaultStage | null {
   noteMemory(f);
-  if (!sleepForMemory(f.vm, f.thread, 'pfault')) return f.retry;
-  return waited;
+  if (sleepForMemory(f.vm, f.thread, 'pfault')) return waited;
+  return refusedForGood(f.vm) ? hopeless(f) : f.retry;
 }
 
 /** The same with the token held over the sleep (where it is lost) and given back after it. */
 export function waitWithToken(f: Fault): FaultStage | null {
   noteMemory(f);
-  if (!sleepForMemory(f.vm, f.thread, 'pfault')) return tokenThenRetry(f);
-  return waitedWithToken;
+  if (sleepForMemory(f.vm, f.thread, 'pfault')) return waitedWithToken;
+  if (!refusedForGood(f.vm)) return tokenThenRetry(f);
+  releaseToken(f);
+  return hopeless(f);
 }
 
 function waitedWithToken(f: Fault): FaultStage | null {
@@ -167,6 +169,10 @@ function waited(f: Fault): FaultStage | null {
   const helped = f.vm.deaths !== f.kills;
   f.vainWaits = helped || availablePages(f.vm) > f.hadPages ? 0 : f.vainWaits + 1;
   if (helped || (!countSevere(f.vm) && f.vainWaits < VAIN_WAITS_MAX)) return f.retry;
+  return hopeless(f);
+}
+
+function hopeless(f: Fault): FaultStage | null {
   f.result = FAULT_LOOP;
   return f.failed;
 }

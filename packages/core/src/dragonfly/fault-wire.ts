@@ -18,12 +18,24 @@ import type { MapEntry, VmMap } from './map-entry.js';
 import { allocateObject, isFictitious, MAP_ENTRY_KSTACK } from './map-entry.js';
 import { lockMap, unlockMapWrite } from './map-lock.js';
 import type { VmObject } from './object.js';
-import { PG_ZERO, pageActivate, pageClearFlag, pageLookup, pageUnwire, pageWakeup } from './page.js';
-import { pageAlloc, VM_ALLOC_NORMAL } from './page-alloc.js';
+import {
+  PG_BUSY,
+  PG_ZERO,
+  pageActivate,
+  pageClearFlag,
+  pageDirty,
+  pageHasFlag,
+  pageLookup,
+  pageSetValid,
+  pageUnwire,
+  pageWakeup,
+} from './page.js';
+import { pageAlloc, pageFree, VM_ALLOC_NORMAL } from './page-alloc.js';
 import type { DragonflyProcess } from './process.js';
 import { getToken } from './tokens.js';
 import type { Vm } from './vm.js';
 import { waitForMemoryOrHang } from './wait.js';
+import { wiredPage } from './wired-page.js';
 
 /** Marks a branch outside a fault record. */
 export function mark(vm: Vm, id: BranchId): void {
@@ -111,20 +123,17 @@ function unwirePages(vm: Vm, map: VmMap, entry: MapEntry, start: number, end: nu
     const mapped = vm.pmap.extract(map.pmap, vpn);
     if (mapped >= 0) vm.pmap.changeWiring(map.pmap, vpn, false);
     const page = vm.mended && !fictitious ? wiredPage(vm, entry, vpn, mapped) : mapped;
-    if (page >= 0 && !fictitious) pageUnwire(vm, page, true);
+    if (page >= 0 && !fictitious) release(vm, page);
   }
 }
 
-/** Mended: the page that wiring has counted for a place, whether or not the translation still shows it; -1 where there is none. */
-function wiredPage(vm: Vm, entry: MapEntry, vpn: number, mapped: number): number {
-  if (mapped >= 0 && vm.pages.wireCount[mapped] !== 0) return mapped;
-  let pindex = Math.floor(vpn - entry.start + entry.offset);
-  for (let object = entry.object; object !== null; object = object.backing) {
-    const page = pageLookup(vm, object, pindex);
-    if (page >= 0 && vm.pages.wireCount[page] !== 0) return page;
-    pindex += object.backingOffset;
+/** vm_page_unwire. Mended, a page from which a truncation has taken its contents under the lock goes with the last wiring (O38). */
+function release(vm: Vm, page: number): void {
+  pageUnwire(vm, page, true);
+  const { wireCount, valid, busy } = vm.pages;
+  if (vm.mended && wireCount[page] === 0 && valid[page] === 0 && busy[page] === 0 && !pageHasFlag(vm, page, PG_BUSY)) {
+    pageFree(vm, page);
   }
-  return -1;
 }
 
 /**
@@ -146,18 +155,30 @@ export function* faultCopyEntry(
     const page = yield* allocateWaiting(vm, thread, object, index);
     if (page < 0) return false;
     const source = wiredSource(vm, sourceEntry, index);
-    if (source < 0) {
-      mark(vm, 'F109');
-      vm.panic('vm_fault_copy_wired: page missing');
-    }
-    mark(vm, 'F110');
-    copyPage(vm, source, page);
-    pageEvent(vm, source);
+    if (!copyWired(vm, source, page)) vm.panic('vm_fault_copy_wired: page missing');
     pageClearFlag(vm, page, PG_ZERO);
     vm.pmap.enter(target.pmap, targetEntry.start + index, page, prot, false);
     pageActivate(vm, page);
     pageWakeup(vm, page);
   }
+  return true;
+}
+
+/** Copies a wired page, and answers whether there was one. Mended: what a truncation has taken back is zeros for the child (O38). */
+function copyWired(vm: Vm, source: number, page: number): boolean {
+  if (vm.mended && (source < 0 || vm.pages.valid[source] === 0)) {
+    vm.zeroFrame(page);
+    pageSetValid(vm, page);
+    pageDirty(vm, page);
+    return true;
+  }
+  if (source < 0) {
+    mark(vm, 'F109');
+    return false;
+  }
+  mark(vm, 'F110');
+  copyPage(vm, source, page);
+  pageEvent(vm, source);
   return true;
 }
 

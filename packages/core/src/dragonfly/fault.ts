@@ -32,6 +32,7 @@ import { objectReference } from './object.js';
 import { PG_REFERENCED, pageActivate, pageSetFlag, pageUnwire, pageWakeup, pageWire } from './page.js';
 import { growStack } from './stack.js';
 import { vnodeBelow } from './vnode.js';
+import { wiredPage } from './wired-page.js';
 
 /** Where every fault of a map begins: counts it once, however often it is retried. */
 export function faultStart(f: Fault): FaultStage | null {
@@ -168,11 +169,21 @@ function failed(f: Fault): FaultStage | null {
   return null;
 }
 
+/** The mending of O39: where a plain fault on a wired range has made a copy of the wired page, the wiring goes over to it. */
+function keepWired(f: Fault): void {
+  const { vm, m } = f;
+  const before = wiredPage(vm, f.entry, f.vaddr, -1);
+  if (before < 0 || before === m || vm.pages.wireCount[m] !== 0) return;
+  pageWire(vm, m);
+  pageUnwire(vm, before, true);
+}
+
 /** The translation, and a few more. The map may no longer be locked; mended, one that has changed since begins the fault again (O5). */
 function enter(f: Fault): FaultStage | null {
   const { vm } = f;
   if (vm.mended && !f.lookupStillValid && f.map.timestamp !== f.mapGeneration) return beginAgain;
   pageSetFlag(vm, f.m, PG_REFERENCED);
+  if (vm.mended && f.wired && (f.flags & VM_FAULT_WIRE_MASK) === 0) keepWired(f);
   vm.pmap.enter(f.map.pmap, f.vaddr, f.m, f.prot, f.wired);
   const burst = (f.flags & VM_FAULT_BURST) !== 0 && (f.flags & VM_FAULT_WIRE_MASK) === 0 && !f.wired;
   if (!burst || (vm.mended && !f.lookupStillValid)) return lockForEnd;

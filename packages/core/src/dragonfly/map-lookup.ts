@@ -72,15 +72,22 @@ function unlock(f: Fault, map: VmMap, exclusive: boolean): void {
   else map.lock.releaseRead(f.thread);
 }
 
+/**
+ * A user-wired private range was copied when it was wired: a copy now would leave the wired page behind. As seeded one that was wired before
+ * it was made writable can therefore not be written (O39). Mended, the wiring goes over to the copy.
+ */
+function refusesCopy(f: Fault, entry: MapEntry): boolean {
+  const wiredCow = MAP_ENTRY_USER_WIRED | MAP_ENTRY_COW;
+  return (entry.eflags & wiredCow) === wiredCow && !f.vm.mended;
+}
+
 /** Permission, wiring, shadow and object of the entry found. */
 function settle(f: Fault, map: VmMap, entry: MapEntry, wanted: number, exclusive: boolean): number {
   const override = (wanted & VM_PROT_OVERRIDE_WRITE) !== 0;
   let type = wanted & PROT_ALL;
   let prot: Prot = override ? entry.maxProtection : entry.protection;
   if ((type & prot) !== type) return KERN_PROTECTION_FAILURE;
-  const wiredCow = MAP_ENTRY_USER_WIRED | MAP_ENTRY_COW;
-  // A user-wired private range was copied when it was wired: a copy now would leave the wired page behind.
-  if ((entry.eflags & wiredCow) === wiredCow && (type & PROT_WRITE) !== 0 && !override) return KERN_PROTECTION_FAILURE;
+  if (!override && (type & PROT_WRITE) !== 0 && refusesCopy(f, entry)) return KERN_PROTECTION_FAILURE;
   f.wired = entry.wiredCount !== 0;
   if (f.wired) {
     prot = entry.protection;

@@ -116,7 +116,13 @@ export function freeCached(vm: Vm, colour: number): boolean {
  */
 export function pageAlloc(vm: Vm, object: VmObject, pindex: number, asked: number): number {
   // An interrupt's request fails only where there is no page at all: no test may refuse it one.
-  if ((asked & VM_ALLOC_INTERRUPT) === 0 && vm.allocationFails?.('frame') === true) return refuse(vm);
+  if ((asked & VM_ALLOC_INTERRUPT) === 0) {
+    if (vm.allocationFails?.('frame') === true) {
+      vm.refusals++;
+      return refuse(vm);
+    }
+    vm.refusals = 0;
+  }
   const request = vm.pageDaemonRuns ? asked | VM_ALLOC_SYSTEM : asked;
   const colour = (pindex + object.colour) & PQ_COLOUR_MASK;
   while (!mayTakeFree(vm, request)) {
@@ -134,6 +140,13 @@ export function pageAlloc(vm: Vm, object: VmObject, pindex: number, asked: numbe
   pageInsert(vm, page, object, pindex);
   pagedaemonWakeup(vm);
   return page;
+}
+
+/** Refusals in a row after which a test that makes allocations fail is believed. */
+const REFUSALS_MAX = 10;
+
+export function refusedForGood(vm: Vm): boolean {
+  return vm.refusals > REFUSALS_MAX;
 }
 
 function refuse(vm: Vm): number {

@@ -54,7 +54,7 @@ export function* swapGetPage(vm: Vm, thread: Thread, object: VmObject, page: num
   const result = whole(yield* ioResult(vm, thread, readSwap(vm, page, block), 'swread'), PAGE_SIZE);
   object.pagingInProgress--;
   pageClearFlag(vm, page, PG_SWAPINPROG);
-  if (result < 0) {
+  if (result < PAGE_SIZE) {
     vm.pages.valid[page] = 0;
     vm.printf(`swap_pager: indefinite wait buffer or I/O error - pagein failed, blkno ${block}`);
     return VM_PAGER_ERROR;

@@ -63,7 +63,8 @@ export function* vnodeGetPage(vm: Vm, thread: Thread, object: VmObject, page: nu
   }
   pageBusy(vm, page);
   pageIoFinish(vm, page);
-  if (ok && vm.pages.valid[page] !== 0) {
+  // Mended: a page that was whole all along, and is here for the sake of what lies ahead, does not suffer by the failure (O37).
+  if ((ok || (vm.mended && pageFullyValid(vm, page))) && vm.pages.valid[page] !== 0) {
     if (!pageFullyValid(vm, page)) pageZeroInvalid(vm, page, true);
     return VM_PAGER_OK;
   }

@@ -174,7 +174,11 @@ export class DragonflyPort implements VmPort {
     const before = p.usage.major;
     const result = yield* inside(p, faultTask(this.vm, p.thread, p, p.map, vpn, type, flags));
     this.host.system.lastFaultMajor = p.usage.major > before;
-    return result === KERN_FAILURE ? reasonOf(p.map, vpn) : result;
+    return this.faultCode(p, vpn, result);
+  }
+
+  faultCode(process: VmProcess, vpn: number, code: number): number {
+    return code === KERN_FAILURE ? reasonOf(this.host.mine(process).map, vpn) : code;
   }
 
   signalOf(code: number): TrapSignal {

@@ -123,6 +123,8 @@ export class Vm {
   readonly console: string[] = [];
   /** For tests: answers true when an allocation of this kind shall fail. */
   allocationFails: ((kind: Allocation) => boolean) | null = null;
+  /** Frames in a row that `allocationFails` has refused: waiting for memory does not help against that. */
+  refusals = 0;
 
   constructor(
     readonly machine: Machine,

@@ -8,7 +8,7 @@
  */
 import { KernelHang } from '../kernel/errors.js';
 import type { Task, Thread } from '../kernel/thread.js';
-import { availablePages, countMin, countTarget } from './page-alloc.js';
+import { availablePages, countMin, countTarget, refusedForGood } from './page-alloc.js';
 import type { Vm } from './vm.js';
 
 /** vm_paging_needed. */
@@ -63,7 +63,8 @@ export function* waitForMemoryOrHang(vm: Vm, thread: Thread): Task<boolean> {
   const before = availablePages(vm);
   const deaths = vm.deaths;
   yield* waitForMemory(vm, thread);
-  if (availablePages(vm) > before || vm.deaths !== deaths || !countTarget(vm)) return true;
+  const hope = availablePages(vm) > before || vm.deaths !== deaths || !countTarget(vm);
+  if (hope && !refusedForGood(vm)) return true;
   if (vm.mended) return false;
   throw new KernelHang('vmwait', `${thread.name} waits for memory that nobody can free`);
 }

@@ -143,12 +143,7 @@ export function* faultCopyEntry(
   for (let index = 0; index < size; index++) {
     const page = yield* allocateWaiting(vm, thread, object, index);
     if (page < 0) return false;
-    const source = wiredSource(vm, sourceEntry, index);
-    if (source < 0) {
-      mark(vm, 'F87');
-      vm.panic('vm_fault_copy_wired: page missing');
-    }
-    vm.copyFrame(source, page);
+    copyWired(vm, wiredSource(vm, sourceEntry, index), page);
     pageSetValid(vm, page);
     // As seeded the copy passes for clean, though no pager has it: the page daemon would drop it, and the child read zeros (O23).
     if (vm.mended) pageDirty(vm, page);
@@ -158,6 +153,22 @@ export function* faultCopyEntry(
     yield;
   }
   return true;
+}
+
+/**
+ * As seeded a wired page that a truncation has taken back is copied with what it held, and one that is gone is a panic. Mended the child
+ * has zeros there (O29).
+ */
+function copyWired(vm: Vm, source: number, page: number): void {
+  if (vm.mended && (source < 0 || vm.pages.valid[source] === 0)) {
+    vm.zeroFrame(page);
+    return;
+  }
+  if (source < 0) {
+    mark(vm, 'F87');
+    vm.panic('vm_fault_copy_wired: page missing');
+  }
+  vm.copyFrame(source, page);
 }
 
 /** A page for the copy; -1, mended only, when there is no memory for it and never will be. */

@@ -171,8 +171,12 @@ export class FreebsdPort implements VmPort {
     const before = p.usage.major;
     const result = yield* faultTask(this.vm, p.thread, p.map, vpn, PROT_OF_ACCESS[access] as Prot, flags, p.usage);
     this.host.system.lastFaultMajor = p.usage.major > before;
-    // The handler has one code for a stack that may not grow and for a failed read; the trap is to tell them apart.
-    return result === KERN_FAILURE && p.map.lookup(vpn) === null ? KERN_NO_SPACE : result;
+    return this.faultCode(p, vpn, result);
+  }
+
+  /** The handler has one code for a stack that may not grow and for a failed read; the trap is to tell them apart. */
+  faultCode(process: VmProcess, vpn: number, code: number): number {
+    return code === KERN_FAILURE && this.host.mine(process).map.lookup(vpn) === null ? KERN_NO_SPACE : code;
   }
 
   signalOf(code: number): TrapSignal {

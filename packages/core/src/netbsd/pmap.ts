@@ -14,10 +14,9 @@ import {
   PTE_MODIFIED,
   PTE_REFERENCED,
   PTE_WIRED,
-  PTE_WRITE,
 } from '../machine/pagetable.js';
 import type { Prot } from '../vm/prot.js';
-import { PROT_EXECUTE, PROT_READ, PROT_WRITE } from '../vm/prot.js';
+import { PROT_ALL, PROT_EXECUTE, PROT_READ, PROT_WRITE } from '../vm/prot.js';
 import type { Pages } from './page.js';
 import { PP_MODIFIED, PP_USED } from './page.js';
 
@@ -26,11 +25,14 @@ const LAST_PAGE = 2 ** 35;
 export class NetbsdPmap {
   /** Entries that may fail and shall: counted down by each that does. */
   failures = 0;
+  /** For tests: answers true when an entry that may fail shall. */
+  enterFails: (() => boolean) | null = null;
   private readonly tables: PageTables;
 
   constructor(
     private readonly machine: Machine,
     private readonly pages: Pages,
+    private readonly mended: boolean,
   ) {
     this.tables = machine.tables;
   }
@@ -61,6 +63,7 @@ export class NetbsdPmap {
       this.failures--;
       return false;
     }
+    if (this.enterFails?.() === true) return false;
     const tables = this.tables;
     const managed = this.managed(page);
     let flags = prot | (wired ? PTE_WIRED : 0) | (managed ? PTE_MANAGED : 0);
@@ -105,30 +108,36 @@ export class NetbsdPmap {
     this.remove(pmap, 0, LAST_PAGE);
   }
 
-  /** pmap_protect: takes the write permission of pages `start` to `end`, or their translations; never gives any. */
+  /**
+   * pmap_protect: takes permissions of pages `start` to `end`, or their translations; never gives any. As seeded nothing is taken from a range that
+   * may be written, and what could be executed still can (29).
+   */
   protect(pmap: Pmap, start: number, end: number, prot: Prot): void {
-    if ((prot & PROT_WRITE) !== 0) return;
-    if ((prot & (PROT_READ | PROT_EXECUTE)) === 0) {
+    if ((prot & PROT_WRITE) !== 0 && !this.mended) return;
+    const nothing = this.mended ? (prot & PROT_ALL) === 0 : (prot & (PROT_READ | PROT_EXECUTE)) === 0;
+    if (nothing) {
       this.remove(pmap, start, end);
       return;
     }
+    const lost = ~prot & (this.mended ? PROT_WRITE | PROT_EXECUTE : PROT_WRITE);
     const tables = this.tables;
-    let slot = tables.nextSlot(pmap, start, end);
+    let slot = lost === 0 ? NO_SLOT : tables.nextSlot(pmap, start, end);
     while (slot !== NO_SLOT) {
-      this.dropWrite(slot);
+      this.take(slot, lost);
       slot = tables.nextSlot(pmap, tables.vpnOfSlot(slot) + 1, end);
     }
   }
 
-  private dropWrite(slot: number): void {
+  private take(slot: number, lost: Prot): void {
     const word = this.tables.pte[slot];
-    if ((word & PTE_WRITE) !== 0) this.tables.setFlags(slot, word & 0xff & ~PTE_WRITE);
+    if ((word & lost) !== 0) this.tables.setFlags(slot, word & 0xff & ~lost);
   }
 
   /** pmap_page_protect(VM_PROT_READ): nobody may write the page. */
   protectPage(page: number): void {
     const tables = this.tables;
-    for (let slot = tables.firstMapping(page); slot !== NO_SLOT; slot = tables.nextMapping(slot)) this.dropWrite(slot);
+    for (let slot = tables.firstMapping(page); slot !== NO_SLOT; slot = tables.nextMapping(slot))
+      this.take(slot, PROT_WRITE);
   }
 
   /** pmap_page_protect(VM_PROT_NONE): nobody translates to the page any more. */

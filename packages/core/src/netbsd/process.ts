@@ -3,7 +3,7 @@ import type { Task, Thread } from '../kernel/thread.js';
 import { USER_MAX_PAGE, USER_MIN_PAGE } from '../machine/units.js';
 import type { VmProcess } from '../vm/system.js';
 import { lockMap, unlockMap, VmMap } from './map.js';
-import { removeRange } from './map-range.js';
+import { removeRange, unwireEntry } from './map-range.js';
 import type { Vm } from './vm.js';
 
 export class NetbsdProcess implements VmProcess {
@@ -38,6 +38,8 @@ export function* exitProcess(vm: Vm, process: NetbsdProcess): Task<void> {
 /** uvmspace_exec, for an address space of one's own: emptied, to be used again. */
 export function* emptyMap(vm: Vm, process: NetbsdProcess): Task<void> {
   const { map, thread } = process;
+  // Unwiring goes by translations: once they are gone, what others share would stay wired for ever (28).
+  if (vm.mended) for (const entry of map.index) if (entry.wiredCount > 0) unwireEntry(vm, map, entry);
   vm.pmap.removeAll(map.pmap);
   yield* lockMap(vm, map, thread);
   map.wireFuture = false;

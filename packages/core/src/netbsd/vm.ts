@@ -100,14 +100,14 @@ export class Vm {
     this.kernel = new Kernel(machine.clock);
     this.pages = new Pages(npages, machine.memory.frames);
     machine.memory.zeroAheadOf({ queue: this.pages.queues.queue, first: Q_FREE, end: Q_FREE + 1 });
-    this.pmap = new NetbsdPmap(machine, this.pages);
+    this.mended = options.defects === 'mended';
+    this.pmap = new NetbsdPmap(machine, this.pages, this.mended);
     const freemin = Math.min(Math.max(Math.floor(npages / 200), FREEMIN_LEAST), FREEMIN_MOST);
     this.freemin = Math.max(freemin, RESERVE_KERNEL + 1);
     this.freetarg = Math.floor((this.freemin * 4) / 3);
     this.wiredmax = Math.floor(npages / 3);
     this.swap = new SwapArea(options.swapPages);
     this.swapStore = options.swapStore;
-    this.mended = options.defects === 'mended';
     this.deadly = options.deadly ?? false;
   }
 

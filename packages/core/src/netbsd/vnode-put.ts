@@ -114,16 +114,23 @@ function* putOne(put: Put, page: number): Task<number> {
     while (!vnode.lock.acquire(thread)) yield;
   }
   if (!stillThere(put, page)) return 0;
-  if ((flags & PGO_FREE) !== 0) vm.pmap.removePage(page);
+  const free = frees(vm, flags, page);
+  if (free) vm.pmap.removePage(page);
   else if ((flags & PGO_CLEANIT) !== 0) writeProtect(put, page);
   if ((flags & PGO_CLEANIT) !== 0 && takeDirt(vm, page)) return yield* putDirty(put, page);
   if ((flags & PGO_DEACTIVATE) !== 0) {
     if (vm.pages.wireCount[page] === 0) pageDeactivate(vm, page);
-  } else if ((flags & PGO_FREE) !== 0) {
+  } else if (free) {
     pageFree(vm, page);
     if (put.daemon) vm.counters.pdfreed++;
   }
   return 0;
+}
+
+/** Whether the page goes. Mended, one that somebody has wired is only cleaned, unless the file ends before it (30). */
+function frees(vm: Vm, flags: number, page: number): boolean {
+  if ((flags & PGO_FREE) === 0) return false;
+  return !vm.mended || (flags & PGO_CLEANIT) === 0 || vm.pages.wireCount[page] === 0;
 }
 
 /** While the file may still turn out clean, its pages must not be dirtied behind our back. */
@@ -196,7 +203,7 @@ function markWritten(put: Put, page: number): void {
   if (index < put.start || index >= put.end) return;
   if ((flags & PGO_DEACTIVATE) !== 0) {
     if (vm.pages.wireCount[page] === 0) pageDeactivate(vm, page);
-  } else if ((flags & PGO_FREE) !== 0) {
+  } else if (frees(vm, flags, page)) {
     vm.pmap.removePage(page);
     vm.pages.flags[page] |= put.daemon ? PG_PAGEOUT : PG_RELEASED;
     if (put.daemon) vm.pages.queues.remove(page);

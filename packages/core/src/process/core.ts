@@ -13,6 +13,7 @@ import type { Limits } from './api.js';
 import { FileTable, MachineFile } from './files.js';
 import { ProcessCore } from './process-core.js';
 import { OUT_OF_MEMORY, signalValue } from './signals.js';
+import { WatchedStore } from './watched-store.js';
 
 /** One thread of a process, as the kernel sees it. */
 export interface Lwp {
@@ -65,7 +66,11 @@ export class MachineCore {
   }
 
   addFile(path: string, store: BackingStore, kind: { writable: boolean; resizable: boolean }): MachineFile {
-    const file = new MachineFile(path, this.system.createFile(path, store), store, kind.writable, kind.resizable);
+    const watched = new WatchedStore(store, () => {
+      file.modified++;
+    });
+    const vm = this.system.createFile(path, watched);
+    const file: MachineFile = new MachineFile(path, vm, store, kind.writable, kind.resizable);
     this.files.named.set(path, file);
     return file;
   }

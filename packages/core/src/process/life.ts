@@ -129,7 +129,8 @@ function requests(core: MachineCore, image: Image): PortMapRequest[] | Errno {
   const stack = image.stack ?? 0;
   if (stack === 0) return all;
   const bottom = { address: USER_MAX_ADDRESS - stack, length: stack, protection: PROT_READ | PROT_WRITE };
-  const grows = core.name === 'freebsd' || core.name === 'dragonfly';
+  // netbsd knows no stacks: exec maps all of it.
+  const grows = core.name !== 'netbsd';
   all.push({ ...(request(core, bottom) as PortMapRequest), stack: grows });
   return all;
 }

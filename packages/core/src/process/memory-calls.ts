@@ -63,6 +63,8 @@ function* mmapTask(lwp: Lwp, wanted: Wanted): Task<CallResult> {
   const { core } = process;
   const what = backingOf(lwp, wanted);
   if (typeof what === 'string') return what;
+  const wrapped = wraps(core.name, wanted);
+  if (wrapped !== null) return wrapped;
   if (overAddressSpace(lwp, wanted)) return 'ENOMEM';
   const has = (bit: number): boolean => (wanted.flags & bit) !== 0;
   const cousin = core.name === 'freebsd' || core.name === 'dragonfly';
@@ -82,6 +84,17 @@ function* mmapTask(lwp: Lwp, wanted: Wanted): Task<CallResult> {
   const result = yield* core.port.mmap(vm, request);
   yield* core.reap(core.port.threadOf(vm));
   return result;
+}
+
+/**
+ * Sums that leave the numbers of this machine, as they would leave a register of the kernel's: a length that rounding to pages carries over, and
+ * an offset behind whose length no offset is. (The three older kernels do not look at the latter: a page index has room for it.)
+ */
+function wraps(system: SystemName, { length, offset, flags }: Wanted): Errno | null {
+  const rounded = Math.ceil(length / PAGE_SIZE) * PAGE_SIZE;
+  if (!Number.isSafeInteger(rounded)) return system === 'netbsd' ? 'ENOMEM' : 'EINVAL';
+  if ((flags & MAP_ANON) !== 0 || offset + rounded <= 2 ** 53) return null;
+  return system === 'netbsd' ? 'EOVERFLOW' : 'EINVAL';
 }
 
 interface Backing {
@@ -262,7 +275,6 @@ function* msyncTask(lwp: Lwp, address: number, length: number, flags: number): T
   const result = yield* core.port.msync(vm, address, length, { async, invalidate: (flags & MS_INVALIDATE) !== 0 });
   if (result !== 0 || async) return result;
   for (const file of filesIn(lwp, address, length)) {
-    file.modified++;
     const synced = yield* syncStore(lwp, file);
     if (synced !== 0) return synced;
   }

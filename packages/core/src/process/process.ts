@@ -264,7 +264,8 @@ export class SyncProcess extends ProcessFace implements Process {
       const code = system.fault(vm, vpn, access);
       if (process.alive) process.sampleResident();
       if (vm.alive && code === system.faultSuccess) continue;
-      const trap = vm.alive ? process.core.port.signalOf(code, access) : OUT_OF_MEMORY;
+      const { port } = process.core;
+      const trap = vm.alive ? port.signalOf(port.faultCode?.(vm, vpn, code) ?? code, access) : OUT_OF_MEMORY;
       this.deliver(signalValue(trap, address, access), retries++);
     }
     throw tooManyFaults(vpn);

@@ -90,6 +90,8 @@ export interface VmPort {
 
   /** One page fault, as a task. Answers the handler's code. */
   fault(process: VmProcess, vpn: number, access: Access): Task<number>;
+  /** A code of `VmSystem.fault` as `fault` would have answered it, where the handler has one code for two things. */
+  faultCode?(process: VmProcess, vpn: number, code: number): number;
   /** What the trap makes of a code other than success. */
   signalOf(code: number, access: Access): TrapSignal;
 

@@ -1,0 +1,95 @@
+/** Accesses of all kinds, made on a machine and told to the model. */
+import * as F from '@faultline/core';
+import { Calls } from './calls.js';
+import type { Operation } from './program.js';
+import { littleEndian, loadBytes, type Of, storeBytes, type Twin, trapName, trapOf } from './world.js';
+
+export type Access = Of<'load' | 'store' | 'fetch' | 'cas' | 'copyin' | 'copyout' | 'touch'>;
+
+const ACCESSES = new Set(['load', 'store', 'fetch', 'cas', 'copyin', 'copyout', 'touch']);
+export const isAccess = (operation: Operation): operation is Access => ACCESSES.has(operation.op);
+
+export class Accesses extends Calls {
+  // ---- accesses
+
+  protected access(twin: Twin, operation: Access): string {
+    const { real, model } = twin;
+    const address = this.resolve(twin, operation.at);
+    switch (operation.op) {
+      case 'load':
+        return this.load(twin, address, operation.width, F.PROT_READ, () => loadBytes(real, address, operation.width));
+      case 'fetch':
+        return this.load(twin, address, 4, this.model.rules.fetchNeeds, () =>
+          littleEndian(BigInt(real.fetch32(address)), 4),
+        );
+      case 'store': {
+        const { width } = operation;
+        const bytes = Uint8Array.from({ length: width }, (_, i) => (operation.value + i * 3) & 255);
+        const trap = trapOf(() => storeBytes(real, address, bytes));
+        if (this.model.trapped(model, address, width, F.PROT_WRITE, trap)) this.model.store(model, address, bytes);
+        else this.model.touched(model, address, width);
+        return trapName(trap, address);
+      }
+      case 'cas':
+        return this.compareAndSwap(twin, address, operation);
+      case 'copyin': {
+        const into = new Uint8Array(operation.length);
+        const answer = real.copyin(address, into);
+        this.model.copyin(model, address, into, answer);
+        return `${answer} ${answer === into.length ? String(into) : ''}`;
+      }
+      case 'copyout': {
+        const bytes = Uint8Array.from({ length: operation.length }, (_, i) => (operation.value + i * 5) & 255);
+        const answer = real.copyout(bytes, address);
+        this.model.copyout(model, address, bytes, answer);
+        return String(answer);
+      }
+      case 'touch':
+        return this.touch(twin, address, operation.length, operation.access);
+    }
+  }
+
+  protected load(twin: Twin, address: number, width: number, need: number, load: () => Uint8Array): string {
+    let seen = new Uint8Array(0);
+    const trap = trapOf(() => {
+      seen = load() as Uint8Array<ArrayBuffer>;
+    });
+    if (!this.model.trapped(twin.model, address, width, need, trap)) return trapName(trap, address);
+    this.model.see(twin.model, address, seen);
+    return String(seen);
+  }
+
+  protected compareAndSwap(twin: Twin, address: number, { width, value, same }: Of<'cas'>): string {
+    const { real, model } = twin;
+    let now = 0n;
+    const loaded = this.load(twin, address, width, F.PROT_READ, () => {
+      now = width === 4 ? BigInt(real.load32(address)) : real.load64(address);
+      return littleEndian(now, width);
+    });
+    if (loaded.startsWith('SIG')) return loaded;
+    const expected = same ? now : now ^ 1n;
+    let was = now;
+    const trap = trapOf(() => {
+      was =
+        width === 4
+          ? BigInt(real.compareAndSwap32(address, Number(expected), value))
+          : real.compareAndSwap64(address, expected, BigInt(value));
+    });
+    const through = this.model.trapped(model, address, width, F.PROT_WRITE, trap);
+    this.model.touched(model, address, width);
+    if (!through) return trapName(trap, address);
+    this.model.see(model, address, littleEndian(was, width));
+    if (same) this.model.store(model, address, littleEndian(BigInt(value), width));
+    return String(was);
+  }
+
+  protected touch({ real, model }: Twin, address: number, length: number, access: F.Access): string {
+    const signal = real.touch(address, length, access);
+    const trap = signal === null ? null : { why: `${signal.signal} ${signal.code}`, address: signal.address };
+    const need =
+      access === F.ACCESS_WRITE ? F.PROT_WRITE : access === F.ACCESS_READ ? F.PROT_READ : this.model.rules.fetchNeeds;
+    this.model.trapped(model, address, length, need, trap);
+    this.model.touched(model, address, length);
+    return trapName(trap, address);
+  }
+}

@@ -1,0 +1,183 @@
+/** Programs of processes that random runs have found, made small: each once showed a wrong byte, a leak, a broken invariant or a panic. */
+import type { SystemName } from '@faultline/core';
+import { describe, it } from 'vitest';
+import type { Operation } from './program.js';
+import { runProgram } from './run.js';
+
+interface Found {
+  readonly name: string;
+  readonly systems: readonly SystemName[];
+  readonly operations: readonly Operation[];
+  readonly memoryPages?: number;
+}
+
+const ALL: readonly SystemName[] = ['csrg', 'freebsd', 'dragonfly', 'netbsd'];
+const ANON_SHARED = 0x1011;
+const ANON_PRIVATE = 0x1012;
+const FILE_SHARED = 0x11;
+const open = (path: string): Operation => ({ op: 'open', who: 0, path, flags: 2 });
+const map = (at: number, length: number, prot: number, flags: number, fd = -1, offset = 0): Operation => ({
+  op: 'mmap',
+  who: 0,
+  at,
+  length,
+  prot,
+  flags,
+  fd,
+  offset,
+});
+
+const FOUND: readonly Found[] = [
+  {
+    name: 'an address with nothing mapped was a bus error where a stack lies above it and may not grow so far',
+    systems: ['freebsd', 'dragonfly'],
+    operations: [{ op: 'load', who: 0, at: 0x20b004, width: 4 }],
+  },
+  {
+    name: 'the end of a file under a lock was an I/O error',
+    systems: ['dragonfly'],
+    operations: [
+      open('a'),
+      map(0x1e8000, 0xc000, 3, 1, 0, 0x2000),
+      { op: 'mlock', who: 0, at: 0x1eb000, length: 0x8000 },
+      { op: 'ftruncate', who: 0, fd: 0, offset: 0x2000 },
+      { op: 'store', who: 0, at: 0x1ee963, width: 8, value: 219 },
+    ],
+  },
+  {
+    name: 'the child of a locked range was shown what a truncation had taken away, or there was a panic',
+    systems: ALL,
+    operations: [
+      open('a'),
+      map(0x21f000, 0x5000, 7, 1, 0, 0x6000),
+      { op: 'mlock', who: 0, at: 0x1ec000, length: 0x5000 },
+      { op: 'ftruncate', who: 0, fd: 0, offset: 0x3000 },
+      { op: 'minherit', who: 0, at: 0x1ec000, length: 0x6000, how: 1 },
+      { op: 'fork', who: 0 },
+    ],
+  },
+  {
+    name: 'a page that was cut off under a lock stayed behind the end of its file',
+    systems: ALL,
+    operations: [
+      open('a'),
+      map(0x203000, 0x1d000, 7, FILE_SHARED, 0, 0x1000),
+      { op: 'mlock', who: 0, at: 0x212000, length: 0x2000 },
+      { op: 'ftruncate', who: 0, fd: 0, offset: 0x7000 },
+      { op: 'munlock', who: 0, at: 0x212000, length: 0x2000 },
+    ],
+  },
+  {
+    name: 'a lock that had lost its translation when the file grew was never undone, and the file could not go',
+    systems: ALL,
+    operations: [
+      open('a'),
+      open('b'),
+      map(0x213000, 0xf000, 3, FILE_SHARED, 1, 0x1000),
+      { op: 'mlock', who: 0, at: 0x217000, length: 0x1000 },
+      { op: 'pwrite', who: 0, fd: 1, at: 0x1e80b5, length: 0xd, offset: 0x158ac },
+      { op: 'munlock', who: 0, at: 0x217000, length: 0x1000 },
+      { op: 'munmap', who: 0, at: 0x213000, length: 0xf000 },
+      { op: 'unlink', who: 0, path: 'b' },
+      { op: 'close', who: 0, fd: 1 },
+    ],
+  },
+  {
+    name: 'memory that one process had locked and others share stayed locked after its exit',
+    systems: ['netbsd'],
+    memoryPages: 96,
+    operations: [
+      map(0x1f0000, 0x30000, 7, ANON_SHARED),
+      { op: 'fork', who: 0 },
+      { op: 'mlock', who: 1, at: 0x206000, length: 0xf000 },
+      { op: 'exit', who: 1 },
+      { op: 'mlock', who: 0, at: 0x20e000, length: 0x11000 },
+    ],
+  },
+  {
+    name: 'what could be executed still could after mprotect to read and write',
+    systems: ['netbsd'],
+    operations: [
+      map(0x20c000, 0x5000, 7, ANON_PRIVATE),
+      { op: 'store', who: 0, at: 0x20efff, width: 2, value: 154 },
+      { op: 'mprotect', who: 0, at: 0x20c000, length: 0x5000, prot: 3 },
+      { op: 'fetch', who: 0, at: 0x20ef16 },
+    ],
+  },
+  {
+    name: 'msync with MS_INVALIDATE took a page out of memory that another process had locked',
+    systems: ['netbsd'],
+    operations: [
+      open('a'),
+      map(0x1f8000, 0x28000, 7, FILE_SHARED, 0, 0x2000),
+      { op: 'fork', who: 0 },
+      { op: 'mlock', who: 0, at: 0x1f8000, length: 0xf000 },
+      { op: 'msync', who: 1, at: 0x1f8000, length: 0xf000, flags: 6 },
+      { op: 'mincore', who: 0, at: 0x200000, length: 0x1000, short: false },
+    ],
+  },
+  {
+    name: 'mlock that failed took back what another process had locked',
+    systems: ['csrg'],
+    operations: [
+      open('a'),
+      open('b'),
+      map(0x1e8000, 0x1b000, 3, 1, 1, 0x6000),
+      map(0x203000, 0x1d000, 7, FILE_SHARED, 0, 0x1000),
+      { op: 'fork', who: 0 },
+      { op: 'fork', who: 0 },
+      { op: 'mlock', who: 1, at: 0x212000, length: 0x2000 },
+      { op: 'mlock', who: 2, at: 0x202000, length: 0x15000 },
+    ],
+  },
+  {
+    name: 'the child of a locked range that had not been copied yet was to copy its own pages again',
+    systems: ['csrg'],
+    operations: [
+      map(0x203000, 0x1d000, 7, ANON_PRIVATE),
+      { op: 'fork', who: 0 },
+      map(0x1ec000, 0x1c000, 4, ANON_PRIVATE),
+      { op: 'fork', who: 0 },
+      { op: 'mlock', who: 0, at: 0x1ee000, length: 0x1d000 },
+      { op: 'mprotect', who: 0, at: 0x205000, length: 0x7000, prot: 7 },
+      { op: 'fork', who: 0 },
+    ],
+  },
+  {
+    name: 'a page that some had locked and others copied behind the same sharing map stayed locked for nobody',
+    systems: ['csrg'],
+    operations: [
+      map(0x1e8000, 0x1b000, 3, ANON_SHARED),
+      { op: 'fork', who: 0 },
+      { op: 'vfork', who: 0, at: 0x207000, value: 102, exec: true },
+      { op: 'fork', who: 0 },
+      { op: 'fork', who: 0 },
+      { op: 'mlock', who: 0, at: 0x1e9000, length: 0x5000 },
+      { op: 'fork', who: 0 },
+      { op: 'exit', who: 2 },
+      { op: 'fork', who: 0 },
+      { op: 'exit', who: 1 },
+      { op: 'exit', who: 3 },
+      { op: 'minherit', who: 5, at: 0x1ea000, length: 0x1000, how: 1 },
+      { op: 'fork', who: 1 },
+      { op: 'store', who: 1, at: 0x1ea000, width: 1, value: 209 },
+    ],
+  },
+  {
+    name: 'a copy of a file that has grown since was shorter than what was pushed into it',
+    systems: ['csrg'],
+    operations: [
+      open('c'),
+      map(0, 0x3000, 3, 1, 0, 0x2000),
+      { op: 'minherit', who: 0, at: 0x1e9000, length: 0x6000, how: 1 },
+      { op: 'clone', who: 0 },
+      { op: 'pwrite', who: 0, fd: 0, at: 0x1e8000, length: 0x1e0b, offset: 0x8000 },
+    ],
+  },
+];
+
+describe.each(FOUND)('$name', ({ systems, operations, memoryPages = 200 }) => {
+  it.each(systems)('%s', (system) => {
+    runProgram({ system, checkEvery: 1, compareEvery: 1 }, { memoryPages, swapPages: 4096, operations });
+  });
+});

@@ -1,0 +1,218 @@
+/**
+ * What differs between the four systems as far as the model must know: a row each, from the table of the memory calls in their CAVEATS.md.
+ */
+import type { Errno, SystemName } from '@faultline/core';
+import { MCL_FUTURE, MS_ASYNC, MS_INVALIDATE, MS_SYNC_NETBSD, PAGE_SIZE } from '@faultline/core';
+
+/** Signal and code of an access that is refused. */
+export interface Refusals {
+  readonly missing: string;
+  readonly protection: string;
+  readonly pastEnd: string;
+}
+
+export interface Rules {
+  readonly signals: Refusals;
+  /** A page that may be written or executed can perhaps be read: where it has a translation. */
+  readonly translatedIsReadable: boolean;
+  /** What a fetch of an instruction must be allowed, and a store: all of it. */
+  readonly fetchNeeds: number;
+  readonly storeNeeds: number;
+  /** A page that may be written can be stored to where it has a translation, though the entry must allow reading too. */
+  readonly translatedIsWritable: boolean;
+  /** A private page that was locked before it was made writable may refuse to be stored to. */
+  readonly lockedRefuses: boolean;
+  /** In the stack region a permission that is missing is a page that is missing. */
+  readonly stackHides: boolean;
+  /** Frames that the kernel keeps back, beside what the others do. */
+  readonly moreMemory: number;
+  /** Protection of a stack. */
+  readonly stackProt: number;
+  /** Pages at offsets inside a page know nothing of the others: no offsets like that. */
+  readonly wholeOffsets: boolean;
+  /** The last page of user space cannot be mapped at a fixed place. */
+  readonly lastPageRefused: boolean;
+  /** Protection of the data segment. */
+  readonly dataProt: number;
+  /** An address inside a page: refused, or rounded down. */
+  readonly unaligned: 'refused' | 'rounded';
+  /** A range beyond user space: cut off, or refused. */
+  readonly outside: 'clamped' | 'refused';
+  /** Lowest address of what is not outside. */
+  readonly lowest: number;
+  readonly fixedOutside: readonly Errno[];
+  readonly tooLong: readonly Errno[];
+  readonly munmapHole: Errno | 0;
+  readonly munmapNothing: Errno | 0;
+  /** MAP_SHARED and MAP_PRIVATE. */
+  readonly both: Errno | 0;
+  /** The result of mmap has the offset's place in its page. */
+  readonly offsetRemainder: boolean;
+  readonly anonOffset: Errno | 0;
+  /** RLIMIT_AS. */
+  readonly addressLimit: boolean;
+  readonly madvise: boolean;
+  readonly adviceFree: number;
+  /** What madvise may answer of a range with holes. */
+  readonly adviseMissing: readonly Errno[];
+  readonly freeWired: Errno | 0;
+  readonly mincore: boolean;
+  readonly mincoreHole: Errno | 0;
+  readonly mincoreUnaligned: boolean;
+  readonly mlockNests: boolean;
+  readonly lockTakesWrite: boolean;
+  /** mlock copies what might ever be written, not only what may be now. */
+  readonly lockCopiesByMaximum: boolean;
+  /** mlock and munlock cut off what lies outside of user space. */
+  readonly lockClamped: boolean;
+  /** Part of memory that can be locked. */
+  readonly lockable: number;
+  /** mlock of more than may be locked. */
+  readonly lockLimit: readonly Errno[];
+  readonly mlockMissing: readonly Errno[];
+  readonly munlockMissing: readonly Errno[];
+  readonly munlockUnwired: Errno | 0;
+  /** What mlockall answers where it does not do what it says. */
+  readonly mlockall: true | ((flags: number) => Errno | 0);
+  /** What mprotect may answer under mlockall(MCL_FUTURE). */
+  readonly futureProtect: readonly Errno[];
+  /** mlockall without MCL_FUTURE leaves it as it was. */
+  readonly futureStays: boolean;
+  readonly msyncFlags: (flags: number) => Errno | 0;
+  readonly msyncMissing: Errno;
+  readonly msyncLocked: Errno | 0;
+  /** Only what shows a file can be synchronised. */
+  readonly msyncFilesOnly: boolean;
+  /** Fork with INHERIT_COPY of what is shared: the parent goes on with a copy too. */
+  readonly copyEndsSharing: 'always' | 'anonymous' | 'never';
+  /** brk below the start of the data segment. */
+  readonly brkBelow: Errno | 0;
+}
+
+const MAPERR = 'SIGSEGV SEGV_MAPERR';
+const ADRERR = 'SIGBUS BUS_ADRERR';
+const refusedTogether = (flags: number, bits: number): Errno | 0 => ((flags & bits) === bits ? 'EINVAL' : 0);
+
+const FREEBSD: Rules = {
+  signals: { missing: MAPERR, protection: ADRERR, pastEnd: ADRERR },
+  translatedIsReadable: false,
+  fetchNeeds: 4,
+  storeNeeds: 2,
+  translatedIsWritable: false,
+  lockedRefuses: false,
+  stackHides: false,
+  moreMemory: 0,
+  stackProt: 3,
+  wholeOffsets: false,
+  lastPageRefused: false,
+  dataProt: 7,
+  unaligned: 'rounded',
+  outside: 'clamped',
+  lowest: PAGE_SIZE,
+  fixedOutside: ['EINVAL'],
+  tooLong: ['ENOMEM', 'EINVAL'],
+  munmapHole: 'EINVAL',
+  munmapNothing: 'EINVAL',
+  both: 0,
+  offsetRemainder: true,
+  anonOffset: 0,
+  addressLimit: true,
+  madvise: true,
+  adviceFree: 5,
+  adviseMissing: [],
+  freeWired: 0,
+  mincore: true,
+  mincoreHole: 0,
+  mincoreUnaligned: false,
+  mlockNests: false,
+  lockTakesWrite: true,
+  lockCopiesByMaximum: false,
+  lockClamped: true,
+  lockable: 1 / 3,
+  lockLimit: ['EAGAIN', 'ENOMEM'],
+  mlockMissing: ['ENOMEM'],
+  munlockMissing: ['ENOMEM'],
+  munlockUnwired: 0,
+  mlockall: true,
+  futureStays: false,
+  futureProtect: [],
+  msyncFlags: (flags) => refusedTogether(flags, MS_ASYNC | MS_INVALIDATE),
+  msyncMissing: 'EINVAL',
+  msyncLocked: 'EBUSY',
+  msyncFilesOnly: false,
+  copyEndsSharing: 'always',
+  brkBelow: 'EINVAL',
+};
+
+export const RULES: Readonly<Record<SystemName, Rules>> = {
+  freebsd: FREEBSD,
+  dragonfly: {
+    ...FREEBSD,
+    translatedIsReadable: true,
+    fetchNeeds: 1,
+    lockedRefuses: true,
+    moreMemory: 128,
+    lockClamped: false,
+    anonOffset: 'EINVAL',
+    munmapNothing: 0,
+    munlockUnwired: 'ENOMEM',
+    mlockall: (flags) => (flags === MCL_FUTURE ? 0 : flags === 0 || flags > 3 ? 'EINVAL' : 'ENOSYS'),
+    msyncLocked: 0,
+  },
+  netbsd: {
+    ...FREEBSD,
+    signals: { missing: MAPERR, protection: 'SIGSEGV SEGV_ACCERR', pastEnd: MAPERR },
+    translatedIsReadable: true,
+    dataProt: 3,
+    outside: 'refused',
+    lowest: 0,
+    fixedOutside: ['EINVAL', 'EFBIG', 'EOVERFLOW'],
+    tooLong: ['ENOMEM', 'EINVAL', 'EOVERFLOW'],
+    munmapHole: 0,
+    munmapNothing: 0,
+    both: 'EINVAL',
+    adviceFree: 6,
+    adviseMissing: ['EFAULT', 'ENOMEM'],
+    freeWired: 'EBUSY',
+    mincoreHole: 'ENOMEM',
+    mincoreUnaligned: true,
+    lockTakesWrite: false,
+    lockCopiesByMaximum: true,
+    // The first page missing, or a later one.
+    mlockMissing: ['ENOMEM', 'EINVAL'],
+    munlockMissing: ['ENOMEM', 'EINVAL'],
+    munlockUnwired: 'EINVAL',
+    futureStays: true,
+    futureProtect: ['ENOMEM', 'EINVAL', 'EAGAIN'],
+    msyncFlags: (flags) => (flags > 7 ? 'EINVAL' : refusedTogether(flags, MS_ASYNC | MS_SYNC_NETBSD)),
+    msyncMissing: 'EFAULT',
+    copyEndsSharing: 'never',
+  },
+  csrg: {
+    ...FREEBSD,
+    fetchNeeds: 1,
+    storeNeeds: 3,
+    translatedIsWritable: true,
+    stackHides: true,
+    lockClamped: false,
+    stackProt: 7,
+    wholeOffsets: true,
+    lastPageRefused: true,
+    unaligned: 'refused',
+    lowest: 0,
+    munmapHole: 0,
+    munmapNothing: 0,
+    offsetRemainder: false,
+    addressLimit: false,
+    madvise: false,
+    mincore: false,
+    mlockNests: true,
+    lockTakesWrite: false,
+    munlockUnwired: 'ENOMEM',
+    mlockall: () => 'EOPNOTSUPP',
+    msyncFlags: () => 0,
+    msyncLocked: 0,
+    msyncFilesOnly: true,
+    copyEndsSharing: 'never',
+  },
+};
