@@ -189,7 +189,7 @@ function extendForward(vm: Vm, entry: MapEntry, add: number): number {
   }
   if (amap.maxslot < needed) {
     if (needed >= UVM_AMAP_LARGE) return E2BIG;
-    resize(amap, roundSlots(needed), 0, 0, amap.nslot);
+    grow(amap, roundSlots(needed));
   }
   if (amap.ppref !== null) {
     if (mapped < amap.nslot) adjustPpref(vm, amap, mapped, amap.nslot - mapped, 1);
@@ -211,7 +211,7 @@ function extendBackward(vm: Vm, entry: MapEntry, add: number): number {
   if (amap.maxslot < needed && needed >= UVM_AMAP_LARGE) return E2BIG;
   const room = amap.maxslot < needed ? roundSlots(needed) : amap.maxslot;
   const front = room - mapped;
-  resize(amap, room, entry.pageoff, front, mapped);
+  moveSlots(amap, room, entry.pageoff, front, mapped);
   if (amap.ppref !== null) {
     amap.ppref.fill(0, 0, front - add);
     amap.ppref.fill(1, front - add, front);
@@ -221,8 +221,27 @@ function extendBackward(vm: Vm, entry: MapEntry, add: number): number {
   return 0;
 }
 
+/**
+ * Room for slots up to `room`, behind those that there are. A large mapping gets its amap in pieces of 16 pages, each joined to those before: so the
+ * tables grow where they are, and the typed one, which cannot, at once has room for the largest amap that is still extended.
+ */
+function grow(amap: Amap, room: number): void {
+  for (let slot = amap.maxslot; slot < room; slot++) amap.anons.push(null);
+  amap.maxslot = room;
+  amap.bckptr = roomier(amap.bckptr, room);
+  if (amap.ppref !== null) amap.ppref = roomier(amap.ppref, room);
+}
+
+/** The same array, or a copy with zeros behind if it is shorter than `length`. */
+function roomier(array: Int32Array, length: number): Int32Array {
+  if (array.length >= length) return array;
+  const longer = new Int32Array(Math.max(length, UVM_AMAP_LARGE));
+  longer.set(array);
+  return longer;
+}
+
 /** Gives the amap room for `room` slots; `count` slots from `from` on move to `to`. */
-function resize(amap: Amap, room: number, from: number, to: number, count: number): void {
+function moveSlots(amap: Amap, room: number, from: number, to: number, count: number): void {
   const anons = new Array<Anon | null>(room).fill(null);
   const bckptr = new Int32Array(room);
   const ppref = amap.ppref === null ? null : new Int32Array(room);
@@ -235,5 +254,5 @@ function resize(amap: Amap, room: number, from: number, to: number, count: numbe
   amap.bckptr = bckptr;
   amap.ppref = ppref;
   amap.maxslot = room;
-  if (from !== to) amap.slots = amap.slots.map((slot) => slot - from + to);
+  amap.slots = amap.slots.map((slot) => slot - from + to);
 }

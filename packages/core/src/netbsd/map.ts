@@ -137,6 +137,12 @@ export class VmMap {
     return low;
   }
 
+  /** Where the entry is in the index; who has changed its start before it was taken out must be looked for. */
+  private placeOf(entry: MapEntry): number {
+    const at = this.position(entry.start) - 1;
+    return at >= 0 && this.index[at] === entry ? at : this.index.indexOf(entry);
+  }
+
   /** uvm_map_entry_link: puts an entry in its place. */
   link(entry: MapEntry): void {
     const at = this.position(entry.start);
@@ -150,7 +156,7 @@ export class VmMap {
 
   /** uvm_map_entry_unlink. The entry keeps its own links, for who walks over it. */
   unlink(entry: MapEntry): void {
-    this.index.splice(this.index.indexOf(entry), 1);
+    this.index.splice(this.placeOf(entry), 1);
     entry.prev.next = entry.next;
     entry.next.prev = entry.prev;
     if (this.hint === entry) this.hint = this.header;
