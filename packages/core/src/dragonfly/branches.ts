@@ -14,7 +14,6 @@ export type BranchId = keyof typeof BRANCHES;
 
 /** What cannot happen on this machine, and why. */
 export const UNREACHABLE: Unreachable<BranchId> = {
-  F11: 'growth fails only at limits of the process, which are infinite here; room that is taken is not asked for',
   F16: 'no caller of this system makes an entry that must not fault; only kernel maps have them',
   F18: 'only a kernel map may hold an entry without an object, and this system has no kernel map',
   F26: 'no caller of this revision takes a wiring fault on an entry that is not wired',
