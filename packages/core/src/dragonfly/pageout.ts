@@ -88,11 +88,15 @@ function* scanUntil(vm: Vm, thread: Thread, shortage: () => number, done: (left:
   try {
     const kills = vm.kills;
     let fruitless = 0;
+    // The most there ever was, not what there was before: to write a page its whole block may have to be read, and where that fails for good each scan
+    // takes pages that the next gives back.
+    let most = availablePages(vm);
     for (let pass = 0; fruitless < FRUITLESS_SCANS && vm.kills === kills; pass++) {
-      const before = availablePages(vm);
       const left = yield* scan(vm, thread, pass, shortage());
       if (done(left)) return;
-      fruitless = availablePages(vm) > before ? 0 : fruitless + 1;
+      const available = availablePages(vm);
+      fruitless = available > most ? 0 : fruitless + 1;
+      most = Math.max(most, available);
     }
   } finally {
     vm.scanner = null;
