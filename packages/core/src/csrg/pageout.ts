@@ -49,8 +49,19 @@ export function* pageDaemon(vm: Vm, thread: Thread): Task<void> {
   }
 }
 
+/** One at a time: the kernel has one daemon, and a page that one scan is writing is still on the queue where another would find it. */
 function* scanAndSync(vm: Vm, thread: Thread): Task<void> {
-  yield* scan(vm, thread);
+  while (vm.scanner !== null) {
+    vm.kernel.sleep(thread, vm.scannerChannel, 'pgscan');
+    yield;
+  }
+  vm.scanner = thread;
+  try {
+    yield* scan(vm, thread);
+  } finally {
+    vm.scanner = null;
+    vm.kernel.wakeup(vm.scannerChannel);
+  }
   swapClean(vm);
 }
 

@@ -11,6 +11,7 @@
 import { KernelPanic } from '../kernel/errors.js';
 import { Kernel } from '../kernel/kernel.js';
 import { RecordPool } from '../kernel/record-pool.js';
+import type { Thread } from '../kernel/thread.js';
 import type { Machine } from '../machine/machine.js';
 import type { BackingStore } from '../machine/store.js';
 import { CsrgCounters } from './counters.js';
@@ -64,6 +65,9 @@ export class Vm {
   /** What threads that wait for memory sleep on, and the page daemon. */
   readonly freeCountChannel = { channel: 'v_free_count' };
   readonly daemonChannel = { channel: 'vm_pages_needed' };
+  /** Who scans the page queues just now, and what the others sleep on. */
+  scanner: Thread | null = null;
+  readonly scannerChannel = { channel: 'vm_pageout_scan' };
   /** The page daemon sleeps, or has been woken and not yet run: when it runs, it scans. */
   daemonSlept = false;
 
