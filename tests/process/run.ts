@@ -145,8 +145,7 @@ export class Run extends Accesses {
       return answer;
     }
     this.model.judge(child.exec(), []);
-    const model = { ...this.model.spawn(child.dataEnd), fds: [...parent.model.fds] };
-    this.model.processes.splice(-1, 1, model);
+    const model = Object.assign(this.model.spawn(child.dataEnd), { fds: [...parent.model.fds] });
     for (const name of ['dataLimit', 'addressLimit', 'lockLimit'] as const) model[name] = parent.model[name];
     this.twins.push({ real: child, model });
     return answer;
@@ -163,8 +162,9 @@ export class Run extends Accesses {
     };
     const answer = real.exec(image);
     if (!this.model.judge(answer, [missing && 'ENOENT'])) return String(answer);
-    const top = { start: F.USER_MAX_PAGE - stack, pages: stack, prot: this.model.rules.stackProt, file: null };
-    this.model.exec(model, [{ start: WINDOW_START, pages, prot: 3, file: file ?? null }, top], DATA_START, top.start);
+    const top = { start: F.USER_MAX_PAGE - stack, count: stack, prot: this.model.rules.stackProt };
+    const bottom = { start: WINDOW_START, count: pages, prot: 3, file: file ?? null };
+    this.model.exec(model, DATA_START, top.start, [bottom, top]);
     return String(answer);
   }
 
@@ -275,7 +275,8 @@ export class Run extends Accesses {
         if (this.model.scarce && typeof got === 'string') continue;
         throw new Mismatch(`file ${file.path}: read ${got} bytes at ${at}, not ${count}`);
       }
-      if (real.copyin(SCRATCH, bytes) === PAGE_SIZE) file.page(at / PAGE_SIZE).see(0, bytes.subarray(0, count));
+      if (real.copyin(SCRATCH, bytes) === PAGE_SIZE)
+        file.page(at / PAGE_SIZE).see(`file ${file.path}`, 0, bytes.subarray(0, count));
     }
     if (real.alive) real.munmap(SCRATCH, PAGE_SIZE);
   }
