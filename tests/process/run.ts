@@ -116,9 +116,7 @@ export class Run extends Accesses {
         const none = operation.which === 'data' ? 32 * 2 ** 30 : Number.POSITIVE_INFINITY;
         const bytes = operation.pages < 0 ? none : operation.pages * PAGE_SIZE;
         twin.real.setLimits({ [operation.which]: bytes });
-        if (operation.which === 'data') twin.model.dataLimit = bytes;
-        else if (operation.which === 'addressSpace') twin.model.addressLimit = bytes;
-        else twin.model.lockLimit = bytes;
+        twin.model.limits[operation.which] = bytes;
         return '';
       }
     }
@@ -145,8 +143,8 @@ export class Run extends Accesses {
       return answer;
     }
     this.model.judge(child.exec(), []);
-    const model = Object.assign(this.model.spawn(child.dataEnd), { fds: [...parent.model.fds] });
-    for (const name of ['dataLimit', 'addressLimit', 'lockLimit'] as const) model[name] = parent.model[name];
+    const { fds, limits } = parent.model;
+    const model = Object.assign(this.model.spawn(child.dataEnd), { fds: [...fds], limits: { ...limits } });
     this.twins.push({ real: child, model });
     return answer;
   }

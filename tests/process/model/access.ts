@@ -5,17 +5,12 @@ import type { CallResult } from '@faultline/core';
 import * as F from '@faultline/core';
 import { type Cell, Mismatch, must } from './cell.js';
 import type { Open } from './file.js';
-import { Model, type ModelProcess } from './model.js';
+import { Model, type ModelProcess, type Numbers } from './model.js';
 
 const { PAGE_SIZE } = F;
 
 /** Part of a range of bytes that lies in one page: where in the page, and where in the range. */
-interface Piece {
-  readonly vpn: number;
-  readonly offset: number;
-  readonly at: number;
-  readonly length: number;
-}
+type Piece = Numbers<'vpn' | 'offset' | 'at' | 'length'>;
 
 function piecesOf(address: number, length: number): Piece[] {
   const pieces: Piece[] = [];
@@ -32,13 +27,7 @@ function piecesOf(address: number, length: number): Piece[] {
 export type Trap = { readonly why: string; readonly address: number } | null;
 
 /** read, write, pread or pwrite, from `at` in the file on. */
-export interface Transfer {
-  readonly open: Open | null;
-  readonly write: boolean;
-  readonly at: number;
-  readonly address: number;
-  readonly length: number;
-}
+export type Transfer = Numbers<'at' | 'address' | 'length'> & { readonly open: Open | null; readonly write: boolean };
 
 export class AccessModel extends Model {
   /** What an access to a page may come to. */
@@ -64,28 +53,22 @@ export class AccessModel extends Model {
 
   /** How many bytes can be reached in any case, and how many perhaps. */
   private reach(p: ModelProcess, address: number, length: number, need: number): { sure: number; most: number } {
-    let sure = length;
-    for (const { vpn, at } of piecesOf(address, length)) {
-      const outcomes = this.outcomes(p, vpn, need);
-      if (outcomes[0] === 'ok' && outcomes.length === 1) continue;
-      sure = Math.min(sure, at);
-      if (outcomes[0] !== 'ok') return { sure, most: at };
-    }
-    return { sure, most: length };
+    const open = piecesOf(address, length)
+      .map(({ vpn, at }) => ({ at, outcomes: this.outcomes(p, vpn, need) }))
+      .filter(({ outcomes }) => outcomes.join() !== 'ok');
+    const refused = open.find(({ outcomes }) => outcomes[0] !== 'ok');
+    return { sure: open[0]?.at ?? length, most: refused?.at ?? length };
   }
 
   /** The trap must be the right one at the right place; whether the access went through. */
   trapped(p: ModelProcess, address: number, length: number, need: number, trap: Trap): boolean {
     const { sure, most } = this.reach(p, address, length, need);
     const outcomes = (at: number): readonly string[] => this.outcomes(p, Math.floor((address + at) / PAGE_SIZE), need);
-    if (trap === null) {
-      if (most < length) throw new Mismatch(`went through, not ${outcomes(most).join(' or ')} at +${most}`);
-      return true;
-    }
-    const at = trap.address - address;
-    const right = at >= sure && at <= most && at < length && outcomes(at).includes(trap.why);
-    const expected = sure < length ? `${outcomes(sure).join(' or ')} at +${sure}` : 'a success';
-    must(right || (this.scarce && trap.why === 'SIGKILL NOMEM'), `${trap.why} at +${at}, not ${expected}`);
+    if (trap === null && most === length) return true;
+    const { why, at } = trap === null ? { why: 'went through', at: most } : { ...trap, at: trap.address - address };
+    const right = at >= sure && at <= most && at < length && outcomes(at).includes(why);
+    const expected = sure < length ? outcomes(trap === null ? most : sure).join(' or ') : 'a success';
+    must(right || (this.scarce && why === 'SIGKILL NOMEM'), `${why} at +${at}, not ${expected}`);
     return false;
   }
 

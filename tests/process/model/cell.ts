@@ -17,11 +17,6 @@ export class Mismatch extends Error {
   override readonly name = 'Mismatch';
 }
 
-/** Too much is open to go on: no mistake of anybody. */
-export class TooOpen extends Error {
-  override readonly name = 'TooOpen';
-}
-
 /** What must be so, or else the message of a Mismatch. */
 export function must(so: boolean, message: string): void {
   if (!so) throw new Mismatch(message);
@@ -31,7 +26,7 @@ export function must(so: boolean, message: string): void {
 export type Option = Uint8Array | Cell;
 
 export const ZEROS = new Uint8Array(PAGE_SIZE);
-/** More possibilities than this are a mistake of the model. */
+/** With more possibilities than this too much is open to go on (`TooOpen`): no mistake of anybody. */
 const OPTIONS_MAX = 64;
 
 export class Cell {
@@ -67,17 +62,15 @@ export class Cell {
 
   /** Bytes were seen. Throws a Mismatch that names the page when they cannot be. */
   see(page: string, offset: number, seen: Uint8Array): void {
-    const [only, ...others] = this.candidates();
-    if (only instanceof Cell && others.length === 0) {
-      only.see(page, offset, seen);
-      return;
-    }
     const shows = (value: Uint8Array): boolean =>
       Buffer.compare(value.subarray(offset, offset + seen.length), seen) === 0;
     const possible = this.values();
     if (possible.length > 1) Cell.openlySeen++;
     if (!possible.some(shows)) throw new Mismatch(`${page}: ${difference(possible, offset, seen)}`);
-    if (!this.volatile) this.options = this.candidates().filter((option) => valuesOf(option).some(shows));
+    if (this.volatile) return;
+    this.options = this.candidates().filter((option) => valuesOf(option).some(shows));
+    const [only, ...others] = this.options;
+    if (only instanceof Cell && others.length === 0) only.see(page, offset, seen);
   }
 
   /** One of these is stored at the offset; or, where that was not `done`, perhaps nothing. */
@@ -87,15 +80,14 @@ export class Cell {
     for (const follower of this.followers) follower.maybeCopied();
     const made = this.values().flatMap((value) => bytes.map((one) => withBytes(value, offset, one)));
     this.options = distinct(done ? made : [...made, ...this.options]);
-    if (this.options.length > OPTIONS_MAX) throw new TooOpen();
+    if (this.options.length > OPTIONS_MAX) throw Object.assign(new Error('too many contents'), { name: 'TooOpen' });
     if (done) this.volatile = false;
   }
 
   /** A copy of what it shows may have been made just now, unseen. */
   maybeCopied(): void {
-    if (this.options.some((option) => option instanceof Cell)) {
-      this.options = distinct([...this.options, ...this.values()]);
-    }
+    const shows = this.options.some((option) => option instanceof Cell);
+    if (shows) this.options = distinct([...this.options, ...this.values()]);
   }
 
   /** A page of its own with the same contents, as fork makes one of a page that nobody else shows. */
@@ -124,11 +116,9 @@ function valuesOf(option: Option): readonly Uint8Array[] {
 
 /** Without repetition; cells are themselves, bytes are what they contain. */
 export function distinct<T extends Option>(options: readonly T[]): T[] {
+  const same = (a: Option, b: Option): boolean =>
+    a === b || (a instanceof Uint8Array && b instanceof Uint8Array && Buffer.compare(a, b) === 0);
   return options.filter((one, i) => options.findIndex((other) => same(one, other)) === i);
-}
-
-function same(a: Option, b: Option): boolean {
-  return a === b || (a instanceof Uint8Array && b instanceof Uint8Array && Buffer.compare(a, b) === 0);
 }
 
 export function withBytes(value: Uint8Array, offset: number, bytes: Uint8Array): Uint8Array {

@@ -33,9 +33,7 @@ export class ModelProcess {
   fds: (Open | null)[] = [];
   /** Where mmap has put what had no fixed place. */
   placed: number[] = [];
-  dataLimit = 32 * 2 ** 30;
-  addressLimit = Number.POSITIVE_INFINITY;
-  lockLimit = Number.POSITIVE_INFINITY;
+  limits = { data: 32 * 2 ** 30, addressSpace: Number.POSITIVE_INFINITY, lockedMemory: Number.POSITIVE_INFINITY };
   /** mlockall(MCL_FUTURE). */
   future = false;
   /** First page of the stack region. */
@@ -47,26 +45,15 @@ export class ModelProcess {
   ) {}
 }
 
+export type Numbers<N extends string> = Readonly<Record<N, number>>;
+export type MapCall = Numbers<'address' | 'length' | 'prot' | 'flags' | 'fd' | 'offset'>;
 /** Pages that are mapped at once, from page `first` of the file on, or full of zeros. */
-export interface Mapping {
-  readonly start: number;
-  readonly count: number;
-  readonly prot: number;
+export type Mapping = Numbers<'start' | 'count' | 'prot'> & {
   readonly max?: number;
   readonly shared?: boolean;
-  readonly file?: ModelFile | null;
+  readonly file?: ModelFile | undefined;
   readonly first?: number;
-}
-
-export interface MapCall {
-  readonly address: number;
-  readonly length: number;
-  readonly prot: number;
-  readonly flags: number;
-  readonly fd: number;
-  readonly offset: number;
-}
-
+};
 type Refusal = Errno | 0 | false | undefined | readonly (Errno | 0)[];
 
 export class Model {
@@ -105,55 +92,56 @@ export class Model {
     const anon = (flags & F.MAP_ANON) !== 0;
     const fixed = (flags & F.MAP_FIXED) !== 0;
     const shared = (flags & F.MAP_SHARED) !== 0;
-    const open = anon ? null : (p.fds[fd] ?? null);
+    const open = anon ? undefined : p.fds[fd];
     // By the mode of the descriptor: nothing is stored through what can only be read, nothing read through what can only be written.
-    const max = open === null ? 7 : ([shared ? 5 : 7, 6, 7][open.flags & 3] as number);
-    const count = Math.ceil((length + remainderOf(call)) / PAGE_SIZE);
+    const max = open ? ([shared ? 5 : 7, 6, 7][open.flags & 3] as number) : 7;
+    const remainder = remainderOf(call);
+    const count = Math.ceil((length + remainder) / PAGE_SIZE);
     const refusals: Refusal[] = [
-      fixed && (address - remainderOf(call)) % PAGE_SIZE !== 0 && 'EINVAL',
-      fixed && !isUser(address - remainderOf(call), count, rules.lastPageRefused) && rules.fixedOutside,
+      fixed && (address - remainder) % PAGE_SIZE !== 0 && 'EINVAL',
+      fixed && !isUser(address - remainder, count, rules.lastPageRefused) && rules.fixedOutside,
       !fixed && count >= USER_MAX_PAGE && rules.tooLong,
       anon && fd !== -1 && 'EINVAL',
       anon && offset !== 0 && rules.anonOffset,
       (flags & 3) === 3 && rules.both,
-      !anon && open === null && 'EBADF',
+      !anon && !open && 'EBADF',
       (prot & ~max) !== 0 && 'EACCES',
     ];
     if (length === 0 && typeof actual === 'number') return;
-    const space = p.places.size * PAGE_SIZE + length > p.addressLimit;
+    const space = p.places.size * PAGE_SIZE + length > p.limits.addressSpace;
     // Without a fixed place the search goes upwards from the wish.
     const high = !fixed && address > USER_MAX_ADDRESS / 2;
     if (!this.judge(actual, refusals, [(space || high) && 'ENOMEM', p.future && ['EAGAIN', 'ENOMEM']])) return;
     must(!space || !rules.addressLimit, 'more was mapped than RLIMIT_AS allows');
-    const base = (actual as number) - remainderOf(call);
+    const base = (actual as number) - remainder;
     must(fixed ? actual === address : base % PAGE_SIZE === 0 && isUser(base, count), `mapped at ${actual}`);
     const { start, places } = pagesIn(p, base, count * PAGE_SIZE);
     must(fixed || places.length === 0, `${actual} is in use`);
     if (!fixed) p.placed.push(actual as number);
     this.remove(p, places);
     const first = Math.floor(offset / PAGE_SIZE);
-    this.map(p, { start, count, prot, max, shared, file: open === null ? null : open.file, first });
-    if (p.future) this.afterLocking();
+    this.map(p, { start, count, prot, max, shared, file: open?.file, first });
   }
 
   /** mmap failed half way: what was in its range may be gone, as `isMapped` knows. */
   lose(p: ModelProcess, call: MapCall, isMapped: (address: number) => boolean): void {
     const remainder = remainderOf(call);
     const { places } = pagesIn(p, call.address - remainder, call.length + remainder);
-    const gone = places.filter(({ vpn }) => !isMapped(vpn * PAGE_SIZE));
-    this.remove(p, gone);
+    this.remove(
+      p,
+      places.filter(({ vpn }) => !isMapped(vpn * PAGE_SIZE)),
+    );
   }
 
   private map(p: ModelProcess, mapping: Mapping): void {
-    const { start, count, prot, max = 7, shared = false, file = null, first = 0 } = mapping;
+    const { start, count, prot, max = 7, shared = false, file, first = 0 } = mapping;
     const inherit = shared ? F.INHERIT_SHARE : F.INHERIT_COPY;
     for (let i = 0; i < count; i++) {
       const shown = file?.page(first + i);
       const cell = shared && shown ? shown : new Cell(shown && [shown]);
-      const place = { vpn: start + i, cell, prot, max, inherit, lost: 0, wired: 0, shared };
-      this.put(p, place);
-      if (p.future) this.lock(place, Number.NaN);
+      this.put(p, { vpn: start + i, cell, prot, max, inherit, lost: 0, wired: 0, shared });
     }
+    if (p.future) this.lock(pagesIn(p, start * PAGE_SIZE, count * PAGE_SIZE).places);
   }
 
   private put(p: ModelProcess, place: Place): void {
@@ -183,14 +171,19 @@ export class Model {
     // What is to be locked as soon as it may be accessed, and cannot be, may be an error.
     const maybe: Refusal[] = [unsure, p.future && this.rules.futureProtect];
     if (!this.judge(actual, [this.badRange(address, length), beyond], maybe)) return;
+    const writable = (prot & F.PROT_WRITE) !== 0;
     for (const place of places) {
       place.prot = prot;
       place.lost &= ~prot;
       // A locked page that may be written from now on can be copied at once.
-      const copied = (prot & F.PROT_WRITE) !== 0;
-      if (p.future) this.lock(place, Number.NaN, copied);
-      else if (copied && place.wired !== 0) place.cell.maybeCopied();
+      if (writable && place.wired !== 0) place.cell.maybeCopied();
     }
+    if (p.future)
+      this.lock(
+        places,
+        () => Number.NaN,
+        () => writable,
+      );
   }
 
   minherit(p: ModelProcess, address: number, length: number, how: number, actual: CallResult): void {
@@ -210,11 +203,15 @@ export class Model {
 
   // ---- locking
 
-  /** What could be stored to may be copied at once; what can be neither read nor written may lose being written for good. */
-  private lock(place: Place, times: number, copied = true): void {
-    place.wired = times;
-    if (copied) place.cell.maybeCopied();
-    if (this.rules.lockTakesWrite && (place.prot & 3) === 0) place.lost |= F.PROT_WRITE;
+  /** What is `copied` may be so at once; what can be neither read nor written may lose being written for good. */
+  private lock(places: readonly Place[], times = (_: Place) => Number.NaN, copied = (_: Place) => true): void {
+    for (const place of places) {
+      place.wired = times(place);
+      if (copied(place)) place.cell.maybeCopied();
+      if (this.rules.lockTakesWrite && (place.prot & 3) === 0) place.lost |= F.PROT_WRITE;
+    }
+    // Where most of memory is locked, swap does not help.
+    if (this.lockedMost() > this.memoryPages * 0.36) this.scarce = true;
   }
 
   /** Locks of all processes, at most: pages that are locked twice count twice. */
@@ -222,16 +219,11 @@ export class Model {
     return this.processes.flatMap(({ places }) => [...places.values()].filter(isLocked)).length;
   }
 
-  /** Where most of memory is locked, swap does not help. */
-  private afterLocking(): void {
-    if (this.lockedMost() > this.memoryPages * 0.36) this.scarce = true;
-  }
-
   mlock(p: ModelProcess, address: number, length: number, actual: CallResult): void {
     const { rules } = this;
     const { places, hole, asked, empty } = pagesIn(p, address, length, rules.lockClamped);
     const gone = places.some(({ cell, wired }) => cell.present() === false && wired === 0);
-    const most = p.lockLimit / PAGE_SIZE - asked;
+    const most = p.limits.lockedMemory / PAGE_SIZE - asked;
     const locked = [...p.places.values()].filter(isLocked);
     const over = length > 0 && locked.filter(({ wired }) => wired >= 1).length > most;
     const perhaps = locked.length > most || this.lockedMost() + asked > this.memoryPages * rules.lockable;
@@ -240,12 +232,8 @@ export class Model {
       [(hole || (gone && length > 0)) && rules.mlockMissing, this.badRange(address, length), over && rules.lockLimit],
       [perhaps && rules.lockLimit, (empty || places.some(mayNotLock)) && rules.mlockMissing],
     );
-    for (const place of places) {
-      const copied = ((rules.lockCopiesByMaximum ? place.max : place.prot) & F.PROT_WRITE) !== 0;
-      const times = rules.mlockNests ? place.wired + 1 : 1;
-      this.lock(place, done ? times : place.wired, copied);
-    }
-    this.afterLocking();
+    const times = ({ wired }: Place): number => (done ? (rules.mlockNests ? wired + 1 : 1) : wired);
+    this.lock(places, times, ({ max, prot }) => ((rules.lockCopiesByMaximum ? max : prot) & F.PROT_WRITE) !== 0);
   }
 
   munlock(p: ModelProcess, address: number, length: number, actual: CallResult): void {
@@ -264,12 +252,11 @@ export class Model {
     const future = (flags & F.MCL_FUTURE) !== 0;
     const places = [...p.places.values()];
     const many = places.length + this.lockedMost() > this.memoryPages * rules.lockable;
-    const unsure = current && (many || p.lockLimit < Number.POSITIVE_INFINITY || places.some(mayNotLock));
+    const unsure = current && (many || p.limits.lockedMemory < Number.POSITIVE_INFINITY || places.some(mayNotLock));
     const refused = rules.mlockall(flags);
     const done = this.judge(actual, [refused], unsure ? [rules.lockLimit, rules.mlockMissing] : []);
     if (refused !== 0) return;
-    if (current) for (const place of places) this.lock(place, Number.NaN);
-    this.afterLocking();
+    if (current) this.lock(places);
     // What was to come is locked also where what is there could not be.
     if (done || future) p.future = future || (rules.futureStays && p.future);
   }
@@ -313,18 +300,15 @@ export class Model {
 
   /** `sbrk`: the answer is the old end. */
   brk(p: ModelProcess, address: number, actual: CallResult, success = 0): void {
-    const start = Math.ceil(p.dataEnd / PAGE_SIZE);
-    const end = Math.ceil(address / PAGE_SIZE);
-    const inTheWay = placesIn(p, start, end).length > 0;
-    const refusals: Refusal[] = [
-      address < p.dataStart && this.rules.brkBelow,
-      (address - p.dataStart > p.dataLimit || inTheWay) && 'ENOMEM',
-    ];
-    const space = (p.places.size + end - start) * PAGE_SIZE > p.addressLimit;
-    if (!this.judge(actual, refusals, [space && 'ENOMEM'])) return;
+    const [from, to] = [p.dataEnd, address].map((end) => Math.ceil(end / PAGE_SIZE) * PAGE_SIZE) as [number, number];
+    const { start, places, asked: count } = pagesIn(p, from, to - from);
+    const below = address < p.dataStart && this.rules.brkBelow;
+    const beyond = (address - p.dataStart > p.limits.data || places.length > 0) && 'ENOMEM';
+    const space = (p.places.size + count) * PAGE_SIZE > p.limits.addressSpace && 'ENOMEM';
+    if (!this.judge(actual, [below, beyond], [space])) return;
     must(actual === success, `answered ${actual}, not ${success}`);
-    this.map(p, { start, count: end - start, prot: this.rules.dataProt });
-    this.remove(p, placesIn(p, end, start));
+    this.map(p, { start, count, prot: this.rules.dataProt });
+    this.remove(p, pagesIn(p, to, from - to).places);
     p.dataEnd = address;
   }
 
@@ -338,7 +322,8 @@ export class Model {
 
   /** `whole`: what is not to be inherited comes along too (clone). */
   fork(parent: ModelProcess, whole: boolean): ModelProcess {
-    const own = { places: new Map<number, Place>(), fds: [...parent.fds], placed: [...parent.placed], future: false };
+    const { fds, placed, limits } = parent;
+    const own = { places: new Map(), fds: [...fds], placed: [...placed], limits: { ...limits }, future: false };
     const child = Object.assign(this.spawn(0), parent, own);
     for (const place of parent.places.values()) {
       const shared = place.inherit === F.INHERIT_SHARE;
@@ -354,8 +339,7 @@ export class Model {
     const alone = cell.holders === 1 && !(cell instanceof FilePage);
     const child = alone ? cell.twin() : cell.derive();
     // A locked page is copied at once, and stays as it is for the parent.
-    if (wired !== 0) child.maybeCopied();
-    if (wired !== 0 && alone) cell.maybeCopied();
+    if (wired !== 0) for (const one of alone ? [cell, child] : [child]) one.maybeCopied();
     // What a truncation has taken from under the lock is zeros for the child, which has no file there any more.
     if (wired !== 0 && !alone && cell.present() !== true) child.options = [...child.options, ZEROS];
     if (alone || wired > 0 || !this.rules.copyEndsSharing) return child;
@@ -377,46 +361,23 @@ export class Model {
   }
 }
 
-/** A range of addresses, page by page. */
-interface Pages {
-  readonly start: number;
-  readonly places: readonly Place[];
-  /** Something of it is not mapped. */
-  readonly hole: boolean;
-  /** Pages, before anything is cut off. */
-  readonly asked: number;
-  readonly empty: boolean;
-}
-
-/** `clamped`: what lies outside of user space is cut off. */
-export function pagesIn(p: ModelProcess, address: number, length: number, clamped = false): Pages {
+/** The pages of a range of addresses. `clamped`: what lies outside of user space is cut off, though it was `asked` for. */
+export function pagesIn(p: ModelProcess, address: number, length: number, clamped = false) {
   const cut = (vpn: number): number => (clamped ? Math.min(Math.max(vpn, USER_MIN_PAGE), USER_MAX_PAGE) : vpn);
   const first = Math.floor(address / PAGE_SIZE);
   const behind = Math.ceil((address + length) / PAGE_SIZE);
   const [start, end] = [cut(first), cut(behind)];
-  const places = placesIn(p, start, end);
+  const places = [...p.places.values()].filter(({ vpn }) => vpn >= start && vpn < end);
   const hole = length > 0 && places.length < end - start;
   return { start, places, hole, asked: behind - first, empty: length === 0 || start === end };
 }
 
-function placesIn(p: ModelProcess, start: number, end: number): Place[] {
-  return [...p.places.values()].filter(({ vpn }) => vpn >= start && vpn < end);
-}
-
 function isUser(base: number, pages: number, lastPageRefused = false): boolean {
-  const end = base + pages * PAGE_SIZE;
-  return base >= USER_MIN_PAGE * PAGE_SIZE && end <= USER_MAX_ADDRESS && !(lastPageRefused && end === USER_MAX_ADDRESS);
+  const highest = lastPageRefused ? USER_MAX_ADDRESS - 1 : USER_MAX_ADDRESS;
+  return base >= USER_MIN_PAGE * PAGE_SIZE && base + pages * PAGE_SIZE <= highest;
 }
 
 /** A file is mapped from the start of a page on; the answer of mmap lies as far behind the start as the offset does. */
-function remainderOf({ flags, offset }: MapCall): number {
-  return (flags & F.MAP_ANON) !== 0 ? 0 : offset % PAGE_SIZE;
-}
-
-function isLocked({ wired }: Place): boolean {
-  return wired !== 0;
-}
-
-function mayNotLock({ cell, prot }: Place): boolean {
-  return (prot & F.PROT_READ) === 0 || cell.present() !== true;
-}
+const remainderOf = ({ flags, offset }: MapCall): number => ((flags & F.MAP_ANON) !== 0 ? 0 : offset % PAGE_SIZE);
+const isLocked = ({ wired }: Place): boolean => wired !== 0;
+const mayNotLock = ({ cell, prot }: Place): boolean => (prot & F.PROT_READ) === 0 || cell.present() !== true;
