@@ -1,8 +1,7 @@
 /** Memory calls and file calls, made on a machine and told to the model. */
 import type { CallResult, Errno, Process } from '@faultline/core';
 import * as F from '@faultline/core';
-import { Mismatch } from './model/cell.js';
-import { ModelFile, type Open } from './model/file.js';
+import { Mismatch, ModelFile, type Open } from './model/cell.js';
 import { pagesIn } from './model/model.js';
 import type { Operation } from './program.js';
 import { type Of, type Twin, World } from './world.js';

@@ -7,8 +7,7 @@ import * as F from '@faultline/core';
 import { Accesses, isAccess } from './accesses.js';
 import { isFileCall, isMemoryCall } from './calls.js';
 import { cloneGraph } from './clone.js';
-import { Mismatch } from './model/cell.js';
-import type { ModelFile } from './model/file.js';
+import { Mismatch, type ModelFile } from './model/cell.js';
 import type { ModelProcess } from './model/model.js';
 import { DATA_START, type Operation, type Program, show, WINDOW_START } from './program.js';
 import type { Of, RunOptions, Twin } from './world.js';
@@ -116,7 +115,7 @@ export class Run extends Accesses {
         const none = operation.which === 'data' ? 32 * 2 ** 30 : Number.POSITIVE_INFINITY;
         const bytes = operation.pages < 0 ? none : operation.pages * PAGE_SIZE;
         twin.real.setLimits({ [operation.which]: bytes });
-        twin.model.limits[operation.which] = bytes;
+        twin.model.limits = { ...twin.model.limits, [operation.which]: bytes };
         return '';
       }
     }
@@ -144,7 +143,7 @@ export class Run extends Accesses {
     }
     this.model.judge(child.exec(), []);
     const { fds, limits } = parent.model;
-    const model = Object.assign(this.model.spawn(child.dataEnd), { fds: [...fds], limits: { ...limits } });
+    const model = Object.assign(this.model.spawn(child.dataEnd), { fds: [...fds], limits });
     this.twins.push({ real: child, model });
     return answer;
   }
@@ -161,7 +160,7 @@ export class Run extends Accesses {
     const answer = real.exec(image);
     if (!this.model.judge(answer, [missing && 'ENOENT'])) return String(answer);
     const top = { start: F.USER_MAX_PAGE - stack, count: stack, prot: this.model.rules.stackProt };
-    const bottom = { start: WINDOW_START, count: pages, prot: 3, file: file ?? null };
+    const bottom = { start: WINDOW_START, count: pages, prot: 3, file: file ?? undefined };
     this.model.exec(model, DATA_START, top.start, [bottom, top]);
     return String(answer);
   }

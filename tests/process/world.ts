@@ -2,7 +2,7 @@
 import type { Machine, Process, SystemName } from '@faultline/core';
 import * as F from '@faultline/core';
 import { AccessModel, type Trap } from './model/access.js';
-import { ModelFile } from './model/file.js';
+import { ModelFile } from './model/cell.js';
 import type { ModelProcess } from './model/model.js';
 import { FILES, FROM_TOP, type Operation, PLACE_BYTES, PLACED, type Program, WINDOW_START } from './program.js';
 import { RULES } from './rules.js';

@@ -3,9 +3,8 @@
  */
 import type { CallResult } from '@faultline/core';
 import * as F from '@faultline/core';
-import { type Cell, Mismatch, must } from './cell.js';
-import type { Open } from './file.js';
-import { Model, type ModelProcess, type Numbers } from './model.js';
+import { type Cell, must, type Open } from './cell.js';
+import { Model, type ModelProcess, type Numbers, type Place } from './model.js';
 
 const { PAGE_SIZE } = F;
 
@@ -91,9 +90,7 @@ export class AccessModel extends Model {
   }
 
   private cell(p: ModelProcess, vpn: number): Cell {
-    const place = p.places.get(vpn);
-    if (place === undefined) throw new Mismatch(`page ${vpn} is not mapped`);
-    return place.cell;
+    return (p.places.get(vpn) as Place).cell;
   }
 
   copyin(p: ModelProcess, address: number, seen: Uint8Array, actual: CallResult): void {

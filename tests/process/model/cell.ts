@@ -9,6 +9,8 @@
  *
  * A private page of a file, not yet stored to, shows the page of the file: its option is that other cell. Whoever sees bytes tells the
  * cell; they must be possible, and what they rule out is forgotten. A store makes each possibility one of the cell's own.
+ *
+ * Files, at the end, are such pages in a row: mappings show them as they are.
  */
 import { PAGE_SIZE } from '@faultline/core';
 
@@ -23,7 +25,7 @@ export function must(so: boolean, message: string): void {
 }
 
 /** Bytes, which nobody changes any more, or whatever another cell shows. */
-export type Option = Uint8Array | Cell;
+type Option = Uint8Array | Cell;
 
 export const ZEROS = new Uint8Array(PAGE_SIZE);
 /** With more possibilities than this too much is open to go on (`TooOpen`): no mistake of anybody. */
@@ -109,19 +111,76 @@ export class Cell {
   }
 }
 
+/** A page of a file. Behind the end of the file, in its last page, there is what was stored or zeros: the kernel decides when. */
+export class FilePage extends Cell {
+  /** Bytes of it that are within the file. */
+  within = 0;
+
+  override present(): boolean {
+    return this.within > 0;
+  }
+
+  protected override candidates(): readonly Option[] {
+    const { within, options } = this;
+    if (within === PAGE_SIZE) return options;
+    const cut = options.map((stored) => withBytes(stored as Uint8Array, within, ZEROS.subarray(within)));
+    return distinct([...options, ...cut]);
+  }
+}
+
+export class ModelFile {
+  private readonly pages = new Map<number, FilePage>();
+  size: number;
+
+  constructor(
+    readonly path: string,
+    contents: Uint8Array,
+  ) {
+    this.size = contents.length;
+    for (let at = 0; at < contents.length; at += PAGE_SIZE) {
+      this.page(at / PAGE_SIZE).store(0, [contents.subarray(at, at + PAGE_SIZE)]);
+    }
+  }
+
+  page(index: number): FilePage {
+    const page = this.pages.get(index) ?? new FilePage();
+    this.pages.set(index, page);
+    page.within = Math.min(Math.max(this.size - index * PAGE_SIZE, 0), PAGE_SIZE);
+    return page;
+  }
+
+  /** ftruncate, and what write does to the length: nothing from beyond either end comes back. */
+  resize(bytes: number): void {
+    const end = Math.min(bytes, this.size);
+    for (const [index, page] of this.pages) {
+      const from = Math.max(end - index * PAGE_SIZE, 0);
+      if (from < PAGE_SIZE) page.store(from, [ZEROS.subarray(from)]);
+    }
+    this.size = bytes;
+    for (const index of this.pages.keys()) this.page(index);
+  }
+}
+
+/** An open file, which descriptors of several processes may refer to. */
+export interface Open {
+  readonly file: ModelFile;
+  readonly flags: number;
+  position: number;
+}
+
 function valuesOf(option: Option): readonly Uint8Array[] {
   if (option instanceof Uint8Array) return [option];
   return option.present() === false ? [] : option.values();
 }
 
 /** Without repetition; cells are themselves, bytes are what they contain. */
-export function distinct<T extends Option>(options: readonly T[]): T[] {
+function distinct<T extends Option>(options: readonly T[]): T[] {
   const same = (a: Option, b: Option): boolean =>
     a === b || (a instanceof Uint8Array && b instanceof Uint8Array && Buffer.compare(a, b) === 0);
   return options.filter((one, i) => options.findIndex((other) => same(one, other)) === i);
 }
 
-export function withBytes(value: Uint8Array, offset: number, bytes: Uint8Array): Uint8Array {
+function withBytes(value: Uint8Array, offset: number, bytes: Uint8Array): Uint8Array {
   const copy = value.slice();
   copy.set(bytes, offset);
   return copy;

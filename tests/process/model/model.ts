@@ -8,22 +8,13 @@
 import type { CallResult, Errno } from '@faultline/core';
 import * as F from '@faultline/core';
 import type { Rules } from '../rules.js';
-import { Cell, must, ZEROS } from './cell.js';
-import { FilePage, type ModelFile, type Open } from './file.js';
+import { Cell, FilePage, type ModelFile, must, type Open, ZEROS } from './cell.js';
 
 const { PAGE_SIZE, USER_MAX_ADDRESS, USER_MAX_PAGE, USER_MIN_PAGE } = F;
 
-/** A page that is mapped. */
-export interface Place {
-  readonly vpn: number;
+/** A page that is mapped. `lost`: permissions of `max` that it may have lost; `wired`: how often it is locked, NaN: perhaps. */
+export interface Place extends Numbers<'vpn' | 'max'>, Record<'prot' | 'inherit' | 'lost' | 'wired', number> {
   cell: Cell;
-  prot: number;
-  readonly max: number;
-  inherit: number;
-  /** Permissions of `max` that it may have lost. */
-  lost: number;
-  /** How often it is locked; NaN: perhaps. */
-  wired: number;
   /** MAP_SHARED, or inherited by INHERIT_SHARE. */
   readonly shared: boolean;
 }
@@ -32,28 +23,21 @@ export class ModelProcess {
   places = new Map<number, Place>();
   fds: (Open | null)[] = [];
   /** Where mmap has put what had no fixed place. */
-  placed: number[] = [];
+  placed: readonly number[] = [];
   limits = { data: 32 * 2 ** 30, addressSpace: Number.POSITIVE_INFINITY, lockedMemory: Number.POSITIVE_INFINITY };
+  dataStart = 0;
+  dataEnd = 0;
   /** mlockall(MCL_FUTURE). */
   future = false;
   /** First page of the stack region. */
   stackStart = USER_MAX_PAGE;
-
-  constructor(
-    public dataStart: number,
-    public dataEnd = dataStart,
-  ) {}
 }
 
 export type Numbers<N extends string> = Readonly<Record<N, number>>;
 export type MapCall = Numbers<'address' | 'length' | 'prot' | 'flags' | 'fd' | 'offset'>;
 /** Pages that are mapped at once, from page `first` of the file on, or full of zeros. */
-export type Mapping = Numbers<'start' | 'count' | 'prot'> & {
-  readonly max?: number;
-  readonly shared?: boolean;
-  readonly file?: ModelFile | undefined;
-  readonly first?: number;
-};
+export type Mapping = Numbers<'start' | 'count' | 'prot'> &
+  Partial<Numbers<'max' | 'first'> & { readonly shared: boolean; readonly file: ModelFile | undefined }>;
 type Refusal = Errno | 0 | false | undefined | readonly (Errno | 0)[];
 
 export class Model {
@@ -70,11 +54,8 @@ export class Model {
     const expected = refusals.flat().filter((refusal) => typeof refusal === 'string');
     if (expected.length === 0 && typeof actual === 'number') return true;
     const spared = this.scarce && expected.length === 0 ? ['ENOMEM', 'EAGAIN'] : [];
-    const possible = [...expected, ...maybe.flat(), ...spared].filter((errno) => errno === actual);
-    must(
-      typeof actual === 'string' && possible.length > 0,
-      `answered ${actual}, not ${expected.join(' or ') || 'success'}`,
-    );
+    const right = typeof actual === 'string' && [...expected, ...maybe.flat(), ...spared].includes(actual);
+    must(right, `answered ${actual}, not ${expected.join(' or ') || 'success'}`);
     return false;
   }
 
@@ -83,8 +64,6 @@ export class Model {
     if (this.rules.unaligned === 'refused' && address % PAGE_SIZE !== 0) return 'EINVAL';
     return outside === 'refused' && (address < this.rules.lowest || address + length > USER_MAX_ADDRESS) && 'EINVAL';
   }
-
-  // ---- mapping
 
   mmap(p: ModelProcess, call: MapCall, actual: CallResult): void {
     const { rules } = this;
@@ -117,7 +96,7 @@ export class Model {
     must(fixed ? actual === address : base % PAGE_SIZE === 0 && isUser(base, count), `mapped at ${actual}`);
     const { start, places } = pagesIn(p, base, count * PAGE_SIZE);
     must(fixed || places.length === 0, `${actual} is in use`);
-    if (!fixed) p.placed.push(actual as number);
+    if (!fixed) p.placed = [...p.placed, actual as number];
     this.remove(p, places);
     const first = Math.floor(offset / PAGE_SIZE);
     this.map(p, { start, count, prot, max, shared, file: open?.file, first });
@@ -125,12 +104,8 @@ export class Model {
 
   /** mmap failed half way: what was in its range may be gone, as `isMapped` knows. */
   lose(p: ModelProcess, call: MapCall, isMapped: (address: number) => boolean): void {
-    const remainder = remainderOf(call);
-    const { places } = pagesIn(p, call.address - remainder, call.length + remainder);
-    this.remove(
-      p,
-      places.filter(({ vpn }) => !isMapped(vpn * PAGE_SIZE)),
-    );
+    const { places } = pagesIn(p, call.address - remainderOf(call), call.length + remainderOf(call));
+    for (const place of places) if (!isMapped(place.vpn * PAGE_SIZE)) this.remove(p, [place]);
   }
 
   private map(p: ModelProcess, mapping: Mapping): void {
@@ -171,19 +146,13 @@ export class Model {
     // What is to be locked as soon as it may be accessed, and cannot be, may be an error.
     const maybe: Refusal[] = [unsure, p.future && this.rules.futureProtect];
     if (!this.judge(actual, [this.badRange(address, length), beyond], maybe)) return;
-    const writable = (prot & F.PROT_WRITE) !== 0;
     for (const place of places) {
       place.prot = prot;
       place.lost &= ~prot;
       // A locked page that may be written from now on can be copied at once.
-      if (writable && place.wired !== 0) place.cell.maybeCopied();
+      if ((prot & F.PROT_WRITE) !== 0 && place.wired !== 0) place.cell.maybeCopied();
     }
-    if (p.future)
-      this.lock(
-        places,
-        () => Number.NaN,
-        () => writable,
-      );
+    if (p.future) this.lock(places, 'prot');
   }
 
   minherit(p: ModelProcess, address: number, length: number, how: number, actual: CallResult): void {
@@ -201,13 +170,15 @@ export class Model {
     for (const { cell } of places) cell.volatile ||= !(cell instanceof FilePage);
   }
 
-  // ---- locking
-
-  /** What is `copied` may be so at once; what can be neither read nor written may lose being written for good. */
-  private lock(places: readonly Place[], times = (_: Place) => Number.NaN, copied = (_: Place) => true): void {
+  /** What may be written may be copied at once; what can be neither read nor written may lose being written for good. */
+  private lock(
+    places: readonly Place[],
+    written: 'prot' | 'max' | 'any' = 'any',
+    times = (_: Place) => Number.NaN,
+  ): void {
     for (const place of places) {
       place.wired = times(place);
-      if (copied(place)) place.cell.maybeCopied();
+      if (written === 'any' || (place[written] & F.PROT_WRITE) !== 0) place.cell.maybeCopied();
       if (this.rules.lockTakesWrite && (place.prot & 3) === 0) place.lost |= F.PROT_WRITE;
     }
     // Where most of memory is locked, swap does not help.
@@ -233,7 +204,7 @@ export class Model {
       [perhaps && rules.lockLimit, (empty || places.some(mayNotLock)) && rules.mlockMissing],
     );
     const times = ({ wired }: Place): number => (done ? (rules.mlockNests ? wired + 1 : 1) : wired);
-    this.lock(places, times, ({ max, prot }) => ((rules.lockCopiesByMaximum ? max : prot) & F.PROT_WRITE) !== 0);
+    this.lock(places, rules.lockCopiesByMaximum ? 'max' : 'prot', times);
   }
 
   munlock(p: ModelProcess, address: number, length: number, actual: CallResult): void {
@@ -266,8 +237,6 @@ export class Model {
     p.future = false;
     for (const place of p.places.values()) place.wired = 0;
   }
-
-  // ---- what is in memory
 
   msync(p: ModelProcess, address: number, length: number, flags: number, actual: CallResult): void {
     const { rules } = this;
@@ -312,19 +281,15 @@ export class Model {
     p.dataEnd = address;
   }
 
-  // ---- processes
-
   spawn(dataEnd: number): ModelProcess {
-    const p = new ModelProcess(dataEnd);
+    const p = Object.assign(new ModelProcess(), { dataStart: dataEnd, dataEnd });
     this.processes.push(p);
     return p;
   }
 
   /** `whole`: what is not to be inherited comes along too (clone). */
   fork(parent: ModelProcess, whole: boolean): ModelProcess {
-    const { fds, placed, limits } = parent;
-    const own = { places: new Map(), fds: [...fds], placed: [...placed], limits: { ...limits }, future: false };
-    const child = Object.assign(this.spawn(0), parent, own);
+    const child = Object.assign(this.spawn(0), parent, { places: new Map(), fds: [...parent.fds], future: false });
     for (const place of parent.places.values()) {
       const shared = place.inherit === F.INHERIT_SHARE;
       if (place.inherit === F.INHERIT_NONE && !whole) continue;
