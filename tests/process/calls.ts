@@ -196,7 +196,7 @@ export class Calls extends World {
     ];
     if (!this.model.judge(answer, refusals)) return answer;
     if (file === undefined) {
-      file = new ModelFile(path, new Uint8Array(0));
+      file = new ModelFile(new Uint8Array(0));
       this.files.set(path, file);
     }
     if ((flags & F.O_TRUNC) !== 0) file.resize(0);

@@ -243,19 +243,20 @@ export class Run extends Accesses {
       const { size } = this.machine.status(path);
       if (size !== file.size) throw new Mismatch(`file ${path} has ${size} bytes, not ${file.size}`);
       const fd = reader.open(path, F.O_RDONLY);
-      if (typeof fd === 'number') this.compareFile(reader, fd, file);
+      if (typeof fd === 'number') this.compareFile(reader, fd, file, `file ${path}`);
       if (!reader.alive) return;
     }
     reader.exit();
     for (const { real, model } of this.twins) {
       for (const [fd, open] of model.fds.entries()) {
         const known = open === null || open === undefined || [...this.files.values()].includes(open.file);
-        if (!known && (open.flags & 3) !== F.O_WRONLY && real.alive) this.compareFile(real, fd, open.file);
+        if (!known && (open.flags & 3) !== F.O_WRONLY && real.alive)
+          this.compareFile(real, fd, open.file, 'a file without a name');
       }
     }
   }
 
-  private compareFile(real: Process, fd: number, file: ModelFile): void {
+  private compareFile(real: Process, fd: number, file: ModelFile, name: string): void {
     const { addressSpace } = real.limits;
     real.setLimits({ addressSpace: Number.POSITIVE_INFINITY });
     const mapped = real.mmap(SCRATCH, PAGE_SIZE, 3, F.MAP_ANON | F.MAP_PRIVATE | F.MAP_FIXED);
@@ -270,10 +271,9 @@ export class Run extends Accesses {
       const got = real.pread(fd, SCRATCH, PAGE_SIZE, at);
       if (got !== count) {
         if (this.model.scarce && typeof got === 'string') continue;
-        throw new Mismatch(`file ${file.path}: read ${got} bytes at ${at}, not ${count}`);
+        throw new Mismatch(`${name}: read ${got} bytes at ${at}, not ${count}`);
       }
-      if (real.copyin(SCRATCH, bytes) === PAGE_SIZE)
-        file.page(at / PAGE_SIZE).see(`file ${file.path}`, 0, bytes.subarray(0, count));
+      if (real.copyin(SCRATCH, bytes) === PAGE_SIZE) file.page(at / PAGE_SIZE).see(name, 0, bytes.subarray(0, count));
     }
     if (real.alive) real.munmap(SCRATCH, PAGE_SIZE);
   }

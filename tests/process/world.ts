@@ -59,7 +59,7 @@ export class World {
     });
     this.machine = options.plant?.(machine) ?? machine;
     this.model = new AccessModel(rules, swapPages < memoryPages * 2, memoryPages + rules.moreMemory);
-    for (const [name, bytes] of contents) this.files.set(name, new ModelFile(name, bytes));
+    for (const [name, bytes] of contents) this.files.set(name, new ModelFile(bytes));
   }
 
   /** The address that an operation means, in this process of this system. */

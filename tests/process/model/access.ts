@@ -1,7 +1,6 @@
 /**
  * Accesses of the model: loads and stores, and the calls that move bytes between memory and files.
  */
-import type { CallResult } from '@faultline/core';
 import * as F from '@faultline/core';
 import { type Cell, must, type Open } from './cell.js';
 import { Model, type ModelProcess, type Numbers, type Place } from './model.js';
@@ -93,17 +92,17 @@ export class AccessModel extends Model {
     return (p.places.get(vpn) as Place).cell;
   }
 
-  copyin(p: ModelProcess, address: number, seen: Uint8Array, actual: CallResult): void {
+  copyin(p: ModelProcess, address: number, seen: Uint8Array, actual: F.CallResult): void {
     if (this.copied(p, address, seen.length, F.PROT_READ, actual).done) this.see(p, address, seen);
   }
 
-  copyout(p: ModelProcess, address: number, bytes: Uint8Array, actual: CallResult): void {
+  copyout(p: ModelProcess, address: number, bytes: Uint8Array, actual: F.CallResult): void {
     const { done, moved } = this.copied(p, address, bytes.length, F.PROT_WRITE, actual);
     this.store(p, address, bytes.subarray(0, moved), done);
   }
 
   /** Whether all was moved; if not, how many bytes may have been. A bad buffer is EFAULT, whatever was moved before it. */
-  private copied(p: ModelProcess, address: number, length: number, need: number, actual: CallResult) {
+  private copied(p: ModelProcess, address: number, length: number, need: number, actual: F.CallResult) {
     const { sure, most } = this.reach(p, address, length, need);
     const done = this.judge(actual, [most < length && 'EFAULT'], [(sure < length || this.scarce) && 'EFAULT']);
     must(!done || actual === length, `moved ${actual} bytes, not ${length}`);
@@ -111,7 +110,7 @@ export class AccessModel extends Model {
   }
 
   /** In the order in which it is made: each part lies in one page of the file and one of memory. */
-  transfer(p: ModelProcess, { open, write, at, address, length }: Transfer, actual: CallResult): boolean {
+  transfer(p: ModelProcess, { open, write, at, address, length }: Transfer, actual: F.CallResult): boolean {
     if (open === null || (open.flags & 3) === (write ? F.O_RDONLY : F.O_WRONLY)) return this.judge(actual, ['EBADF']);
     const { file } = open;
     const oldSize = file.size;

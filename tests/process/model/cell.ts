@@ -64,8 +64,7 @@ export class Cell {
 
   /** Bytes were seen. Throws a Mismatch that names the page when they cannot be. */
   see(page: string, offset: number, seen: Uint8Array): void {
-    const shows = (value: Uint8Array): boolean =>
-      Buffer.compare(value.subarray(offset, offset + seen.length), seen) === 0;
+    const shows = (value: Uint8Array) => Buffer.compare(value.subarray(offset, offset + seen.length), seen) === 0;
     const possible = this.values();
     if (possible.length > 1) Cell.openlySeen++;
     if (!possible.some(shows)) throw new Mismatch(`${page}: ${difference(possible, offset, seen)}`);
@@ -130,13 +129,10 @@ export class FilePage extends Cell {
 
 export class ModelFile {
   private readonly pages = new Map<number, FilePage>();
-  size: number;
+  size = 0;
 
-  constructor(
-    readonly path: string,
-    contents: Uint8Array,
-  ) {
-    this.size = contents.length;
+  constructor(contents: Uint8Array) {
+    this.resize(contents.length);
     for (let at = 0; at < contents.length; at += PAGE_SIZE) {
       this.page(at / PAGE_SIZE).store(0, [contents.subarray(at, at + PAGE_SIZE)]);
     }
@@ -162,11 +158,7 @@ export class ModelFile {
 }
 
 /** An open file, which descriptors of several processes may refer to. */
-export interface Open {
-  readonly file: ModelFile;
-  readonly flags: number;
-  position: number;
-}
+export type Open = { readonly file: ModelFile; readonly flags: number; position: number };
 
 function valuesOf(option: Option): readonly Uint8Array[] {
   if (option instanceof Uint8Array) return [option];

@@ -5,7 +5,6 @@
  * Every method is told what the system answered and throws a `Mismatch` when that cannot be; where the systems leave something open it goes
  * on with what was answered. `scarce`: memory or swap may run out, so calls may be refused with ENOMEM or EAGAIN.
  */
-import type { CallResult, Errno } from '@faultline/core';
 import * as F from '@faultline/core';
 import type { Rules } from '../rules.js';
 import { Cell, FilePage, type ModelFile, must, type Open, ZEROS } from './cell.js';
@@ -38,7 +37,7 @@ export type MapCall = Numbers<'address' | 'length' | 'prot' | 'flags' | 'fd' | '
 /** Pages that are mapped at once, from page `first` of the file on, or full of zeros. */
 export type Mapping = Numbers<'start' | 'count' | 'prot'> &
   Partial<Numbers<'max' | 'first'> & { readonly shared: boolean; readonly file: ModelFile | undefined }>;
-type Refusal = Errno | 0 | false | undefined | readonly (Errno | 0)[];
+type Refusal = F.Errno | 0 | false | undefined | readonly (F.Errno | 0)[];
 
 export class Model {
   processes: ModelProcess[] = [];
@@ -50,7 +49,7 @@ export class Model {
   ) {}
 
   /** Whether the call was done. Refusals that apply must be answered, any of them. */
-  judge(actual: CallResult, refusals: readonly Refusal[], maybe: readonly Refusal[] = []): boolean {
+  judge(actual: F.CallResult, refusals: readonly Refusal[], maybe: readonly Refusal[] = []): boolean {
     const expected = refusals.flat().filter((refusal) => typeof refusal === 'string');
     if (expected.length === 0 && typeof actual === 'number') return true;
     const spared = this.scarce && expected.length === 0 ? ['ENOMEM', 'EAGAIN'] : [];
@@ -65,20 +64,21 @@ export class Model {
     return outside === 'refused' && (address < this.rules.lowest || address + length > USER_MAX_ADDRESS) && 'EINVAL';
   }
 
-  mmap(p: ModelProcess, call: MapCall, actual: CallResult): void {
+  mmap(p: ModelProcess, call: MapCall, actual: F.CallResult): void {
     const { rules } = this;
     const { address, length, prot, flags, fd, offset } = call;
-    const anon = (flags & F.MAP_ANON) !== 0;
-    const fixed = (flags & F.MAP_FIXED) !== 0;
-    const shared = (flags & F.MAP_SHARED) !== 0;
+    const has = (flag: number): boolean => (flags & flag) !== 0;
+    const [anon, fixed, shared] = [has(F.MAP_ANON), has(F.MAP_FIXED), has(F.MAP_SHARED)];
     const open = anon ? undefined : p.fds[fd];
     // By the mode of the descriptor: nothing is stored through what can only be read, nothing read through what can only be written.
     const max = open ? ([shared ? 5 : 7, 6, 7][open.flags & 3] as number) : 7;
     const remainder = remainderOf(call);
     const count = Math.ceil((length + remainder) / PAGE_SIZE);
+    const highest = fixed && rules.lastPageRefused ? USER_MAX_ADDRESS - 1 : USER_MAX_ADDRESS;
+    const isUser = (base: number) => base >= USER_MIN_PAGE * PAGE_SIZE && base + count * PAGE_SIZE <= highest;
     const refusals: Refusal[] = [
       fixed && (address - remainder) % PAGE_SIZE !== 0 && 'EINVAL',
-      fixed && !isUser(address - remainder, count, rules.lastPageRefused) && rules.fixedOutside,
+      fixed && !isUser(address - remainder) && rules.fixedOutside,
       !fixed && count >= USER_MAX_PAGE && rules.tooLong,
       anon && fd !== -1 && 'EINVAL',
       anon && offset !== 0 && rules.anonOffset,
@@ -93,13 +93,12 @@ export class Model {
     if (!this.judge(actual, refusals, [(space || high) && 'ENOMEM', p.future && ['EAGAIN', 'ENOMEM']])) return;
     must(!space || !rules.addressLimit, 'more was mapped than RLIMIT_AS allows');
     const base = (actual as number) - remainder;
-    must(fixed ? actual === address : base % PAGE_SIZE === 0 && isUser(base, count), `mapped at ${actual}`);
+    must(fixed ? actual === address : base % PAGE_SIZE === 0 && isUser(base), `mapped at ${actual}`);
     const { start, places } = pagesIn(p, base, count * PAGE_SIZE);
     must(fixed || places.length === 0, `${actual} is in use`);
     if (!fixed) p.placed = [...p.placed, actual as number];
     this.remove(p, places);
-    const first = Math.floor(offset / PAGE_SIZE);
-    this.map(p, { start, count, prot, max, shared, file: open?.file, first });
+    this.map(p, { start, count, prot, max, shared, file: open?.file, first: Math.floor(offset / PAGE_SIZE) });
   }
 
   /** mmap failed half way: what was in its range may be gone, as `isMapped` knows. */
@@ -131,7 +130,7 @@ export class Model {
     }
   }
 
-  munmap(p: ModelProcess, address: number, length: number, actual: CallResult): void {
+  munmap(p: ModelProcess, address: number, length: number, actual: F.CallResult): void {
     const { munmapNothing, munmapHole } = this.rules;
     const { places, hole } = pagesIn(p, address, length);
     if (length === 0 && actual === munmapNothing) return;
@@ -139,7 +138,7 @@ export class Model {
     if (this.judge(actual, refusals) && length > 0) this.remove(p, places);
   }
 
-  mprotect(p: ModelProcess, address: number, length: number, prot: number, actual: CallResult): void {
+  mprotect(p: ModelProcess, address: number, length: number, prot: number, actual: F.CallResult): void {
     const { places } = pagesIn(p, address, length);
     const beyond = places.some(({ max }) => (prot & ~max) !== 0) && 'EACCES';
     const unsure = places.some(({ lost }) => (prot & lost) !== 0) && 'EACCES';
@@ -155,18 +154,18 @@ export class Model {
     if (p.future) this.lock(places, 'prot');
   }
 
-  minherit(p: ModelProcess, address: number, length: number, how: number, actual: CallResult): void {
+  minherit(p: ModelProcess, address: number, length: number, how: number, actual: F.CallResult): void {
     if (!this.judge(actual, [how > F.INHERIT_NONE && 'EINVAL', this.badRange(address, length)])) return;
     for (const place of pagesIn(p, address, length).places) place.inherit = how;
   }
 
-  madvise(p: ModelProcess, address: number, length: number, advice: number, actual: CallResult): void {
+  madvise(p: ModelProcess, address: number, length: number, advice: number, actual: F.CallResult): void {
     const { madvise, adviceFree, adviseMissing, freeWired } = this.rules;
     const { places, hole } = pagesIn(p, address, length);
     const unknown = advice > 4 && advice !== adviceFree && 'EINVAL';
     const refusals: Refusal[] = madvise ? [unknown, this.badRange(address, length, 'refused')] : ['EOPNOTSUPP'];
     this.judge(actual, refusals, [(hole || length === 0) && adviseMissing, places.some(isLocked) && freeWired]);
-    if (advice !== adviceFree || refusals.includes(actual as Errno)) return;
+    if (advice !== adviceFree || refusals.includes(actual as F.Errno)) return;
     for (const { cell } of places) cell.volatile ||= !(cell instanceof FilePage);
   }
 
@@ -190,7 +189,7 @@ export class Model {
     return this.processes.flatMap(({ places }) => [...places.values()].filter(isLocked)).length;
   }
 
-  mlock(p: ModelProcess, address: number, length: number, actual: CallResult): void {
+  mlock(p: ModelProcess, address: number, length: number, actual: F.CallResult): void {
     const { rules } = this;
     const { places, hole, asked, empty } = pagesIn(p, address, length, rules.lockClamped);
     const gone = places.some(({ cell, wired }) => cell.present() === false && wired === 0);
@@ -198,16 +197,14 @@ export class Model {
     const locked = [...p.places.values()].filter(isLocked);
     const over = length > 0 && locked.filter(({ wired }) => wired >= 1).length > most;
     const perhaps = locked.length > most || this.lockedMost() + asked > this.memoryPages * rules.lockable;
-    const done = this.judge(
-      actual,
-      [(hole || (gone && length > 0)) && rules.mlockMissing, this.badRange(address, length), over && rules.lockLimit],
-      [perhaps && rules.lockLimit, (empty || places.some(mayNotLock)) && rules.mlockMissing],
-    );
+    const missing = (hole || (gone && length > 0)) && rules.mlockMissing;
+    const maybe = [perhaps && rules.lockLimit, (empty || places.some(mayNotLock)) && rules.mlockMissing];
+    const done = this.judge(actual, [missing, this.badRange(address, length), over && rules.lockLimit], maybe);
     const times = ({ wired }: Place): number => (done ? (rules.mlockNests ? wired + 1 : 1) : wired);
     this.lock(places, rules.lockCopiesByMaximum ? 'max' : 'prot', times);
   }
 
-  munlock(p: ModelProcess, address: number, length: number, actual: CallResult): void {
+  munlock(p: ModelProcess, address: number, length: number, actual: F.CallResult): void {
     const { mlockNests, lockClamped, munlockMissing, munlockUnwired } = this.rules;
     const { places, hole, empty } = pagesIn(p, address, length, lockClamped);
     const unwired = length > 0 && places.some(({ wired }) => wired === 0) && munlockUnwired;
@@ -217,10 +214,9 @@ export class Model {
     for (const place of places) place.wired = mlockNests && place.wired > 0 ? place.wired - 1 : 0;
   }
 
-  mlockall(p: ModelProcess, flags: number, actual: CallResult): void {
+  mlockall(p: ModelProcess, flags: number, actual: F.CallResult): void {
     const { rules } = this;
-    const current = (flags & F.MCL_CURRENT) !== 0;
-    const future = (flags & F.MCL_FUTURE) !== 0;
+    const [current, future] = [(flags & F.MCL_CURRENT) !== 0, (flags & F.MCL_FUTURE) !== 0];
     const places = [...p.places.values()];
     const many = places.length + this.lockedMost() > this.memoryPages * rules.lockable;
     const unsure = current && (many || p.limits.lockedMemory < Number.POSITIVE_INFINITY || places.some(mayNotLock));
@@ -232,27 +228,25 @@ export class Model {
     if (done || future) p.future = future || (rules.futureStays && p.future);
   }
 
-  munlockall(p: ModelProcess, actual: CallResult): void {
+  munlockall(p: ModelProcess, actual: F.CallResult): void {
     if (!this.judge(actual, [this.rules.mlockall(F.MCL_FUTURE)])) return;
     p.future = false;
     for (const place of p.places.values()) place.wired = 0;
   }
 
-  msync(p: ModelProcess, address: number, length: number, flags: number, actual: CallResult): void {
+  msync(p: ModelProcess, address: number, length: number, flags: number, actual: F.CallResult): void {
     const { rules } = this;
     // Length 0 means the entry that holds the address, whose ends the model does not know.
     const entry = length === 0;
     const { places, hole } = pagesIn(p, address, entry ? 1 : length);
     const locked = (flags & F.MS_INVALIDATE) !== 0 && (entry ? [...p.places.values()] : places).some(isLocked);
     const onlyFile = !entry && places.length <= 1 && places[0]?.cell instanceof FilePage;
-    this.judge(
-      actual,
-      [rules.msyncFlags(flags), this.badRange(address, length), hole && (entry ? 'EINVAL' : rules.msyncMissing)],
-      [locked && rules.msyncLocked, rules.msyncFilesOnly && !onlyFile && 'EINVAL'],
-    );
+    const missing = hole && (entry ? 'EINVAL' : rules.msyncMissing);
+    const maybe: Refusal[] = [locked && rules.msyncLocked, rules.msyncFilesOnly && !onlyFile && 'EINVAL'];
+    this.judge(actual, [rules.msyncFlags(flags), this.badRange(address, length), missing], maybe);
   }
 
-  mincore(p: ModelProcess, address: number, length: number, vector: Uint8Array, actual: CallResult): void {
+  mincore(p: ModelProcess, address: number, length: number, vector: Uint8Array, actual: F.CallResult): void {
     const { mincore, mincoreHole, mincoreUnaligned } = this.rules;
     const { start, hole, asked } = pagesIn(p, address, length);
     const bad =
@@ -268,7 +262,7 @@ export class Model {
   }
 
   /** `sbrk`: the answer is the old end. */
-  brk(p: ModelProcess, address: number, actual: CallResult, success = 0): void {
+  brk(p: ModelProcess, address: number, actual: F.CallResult, success = 0): void {
     const [from, to] = [p.dataEnd, address].map((end) => Math.ceil(end / PAGE_SIZE) * PAGE_SIZE) as [number, number];
     const { start, places, asked: count } = pagesIn(p, from, to - from);
     const below = address < p.dataStart && this.rules.brkBelow;
@@ -335,11 +329,6 @@ export function pagesIn(p: ModelProcess, address: number, length: number, clampe
   const places = [...p.places.values()].filter(({ vpn }) => vpn >= start && vpn < end);
   const hole = length > 0 && places.length < end - start;
   return { start, places, hole, asked: behind - first, empty: length === 0 || start === end };
-}
-
-function isUser(base: number, pages: number, lastPageRefused = false): boolean {
-  const highest = lastPageRefused ? USER_MAX_ADDRESS - 1 : USER_MAX_ADDRESS;
-  return base >= USER_MIN_PAGE * PAGE_SIZE && base + pages * PAGE_SIZE <= highest;
 }
 
 /** A file is mapped from the start of a page on; the answer of mmap lies as far behind the start as the offset does. */
