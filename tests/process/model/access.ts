@@ -21,6 +21,8 @@ function piecesOf(address: number, length: number): Piece[] {
   return pieces;
 }
 
+const cellOf = (p: ModelProcess, vpn: number): Cell => (p.places.get(vpn) as Place).cell;
+
 /** How an access came out: the signal with its code, and where. Null: it went through. */
 export type Trap = { readonly why: string; readonly address: number } | null;
 
@@ -72,24 +74,20 @@ export class AccessModel extends Model {
 
   see(p: ModelProcess, address: number, seen: Uint8Array): void {
     for (const { vpn, offset, at, length } of piecesOf(address, seen.length)) {
-      this.cell(p, vpn).see(`page ${vpn}`, offset, seen.subarray(at, at + length));
+      cellOf(p, vpn).see(`page ${vpn}`, offset, seen.subarray(at, at + length));
     }
   }
 
   /** Not `done`: the bytes may have been stored, or not. */
   store(p: ModelProcess, address: number, bytes: Uint8Array, done = true): void {
     for (const { vpn, offset, at, length } of piecesOf(address, bytes.length)) {
-      this.cell(p, vpn).store(offset, [bytes.subarray(at, at + length)], done);
+      cellOf(p, vpn).store(offset, [bytes.subarray(at, at + length)], done);
     }
   }
 
   /** Every page that was reached for writing may have a copy of its own. */
   touched(p: ModelProcess, address: number, length: number): void {
     for (const { vpn } of piecesOf(address, length)) p.places.get(vpn)?.cell.maybeCopied();
-  }
-
-  private cell(p: ModelProcess, vpn: number): Cell {
-    return (p.places.get(vpn) as Place).cell;
   }
 
   copyin(p: ModelProcess, address: number, seen: Uint8Array, actual: F.CallResult): void {
@@ -120,7 +118,7 @@ export class AccessModel extends Model {
     for (const inFile of piecesOf(at, moved)) {
       for (const { vpn, offset, at: from, length: size } of piecesOf(address + inFile.at, inFile.length)) {
         const page = { cell: file.page(inFile.vpn), offset: inFile.offset + from };
-        const place = { cell: this.cell(p, vpn), offset };
+        const place = { cell: cellOf(p, vpn), offset };
         const [source, target] = write ? [place, page] : [page, place];
         const bytes = source.cell.values().map((value) => value.subarray(source.offset, source.offset + size));
         target.cell.store(target.offset, bytes, done);

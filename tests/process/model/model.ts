@@ -133,7 +133,6 @@ export class Model {
   munmap(p: ModelProcess, address: number, length: number, actual: F.CallResult): void {
     const { munmapNothing, munmapHole } = this.rules;
     const { places, hole } = pagesIn(p, address, length);
-    if (length === 0 && actual === munmapNothing) return;
     const refusals = [this.badRange(address, length, 'refused'), length === 0 && munmapNothing, hole && munmapHole];
     if (this.judge(actual, refusals) && length > 0) this.remove(p, places);
   }
