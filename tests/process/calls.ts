@@ -1,9 +1,8 @@
 /** Memory calls and file calls, made on a machine and told to the model. */
 import type { CallResult, Errno, Process } from '@faultline/core';
 import * as F from '@faultline/core';
-import { Mismatch } from './model/cell.js';
-import { ModelFile, type Open } from './model/file.js';
-import { pagesOf, placesIn } from './model/model.js';
+import { Mismatch, ModelFile, type Open } from './model/cell.js';
+import { pagesIn } from './model/model.js';
 import type { Operation } from './program.js';
 import { type Of, type Twin, World } from './world.js';
 
@@ -127,8 +126,8 @@ export class Calls extends World {
 
   private noteProtections({ real, model }: Twin, address: number, length: number): void {
     const maps = real.maps();
-    for (const [vpn, place] of placesIn(model, pagesOf(address, length))) {
-      const at = vpn * PAGE_SIZE;
+    for (const place of pagesIn(model, address, length).places) {
+      const at = place.vpn * PAGE_SIZE;
       place.prot = maps.find(({ start, end }) => at >= start && at < end)?.protection ?? place.prot;
       place.cell.maybeCopied();
     }
@@ -197,7 +196,7 @@ export class Calls extends World {
     ];
     if (!this.model.judge(answer, refusals)) return answer;
     if (file === undefined) {
-      file = new ModelFile(path, new Uint8Array(0));
+      file = new ModelFile(new Uint8Array(0));
       this.files.set(path, file);
     }
     if ((flags & F.O_TRUNC) !== 0) file.resize(0);
@@ -218,12 +217,12 @@ export class Calls extends World {
     const { fd, length } = operation;
     const address = this.resolve(twin, operation.at);
     const appends = open !== null && operation.op === 'write' && (open.flags & F.O_APPEND) !== 0;
-    const from = 'offset' in operation ? operation.offset : appends ? open.file.size : (open?.position ?? 0);
+    const at = 'offset' in operation ? operation.offset : appends ? open.file.size : (open?.position ?? 0);
     const answer = this.transferred(real, operation, fd, address, length);
     const write = operation.op === 'write' || operation.op === 'pwrite';
-    const done = this.model[write ? 'write' : 'read'](model, open, from, address, length, answer);
+    const done = this.model.transfer(model, { open, write, at, address, length }, answer);
     if (done && open !== null && !('offset' in operation))
-      open.position = answer === 0 && write ? open.position : from + (answer as number);
+      open.position = answer === 0 && write ? open.position : at + (answer as number);
     return answer;
   }
 

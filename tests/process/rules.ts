@@ -46,8 +46,6 @@ export interface Rules {
   readonly munmapNothing: Errno | 0;
   /** MAP_SHARED and MAP_PRIVATE. */
   readonly both: Errno | 0;
-  /** The result of mmap has the offset's place in its page. */
-  readonly offsetRemainder: boolean;
   readonly anonOffset: Errno | 0;
   /** RLIMIT_AS. */
   readonly addressLimit: boolean;
@@ -72,8 +70,7 @@ export interface Rules {
   readonly mlockMissing: readonly Errno[];
   readonly munlockMissing: readonly Errno[];
   readonly munlockUnwired: Errno | 0;
-  /** What mlockall answers where it does not do what it says. */
-  readonly mlockall: true | ((flags: number) => Errno | 0);
+  readonly mlockall: (flags: number) => Errno | 0;
   /** What mprotect may answer under mlockall(MCL_FUTURE). */
   readonly futureProtect: readonly Errno[];
   /** mlockall without MCL_FUTURE leaves it as it was. */
@@ -84,7 +81,7 @@ export interface Rules {
   /** Only what shows a file can be synchronised. */
   readonly msyncFilesOnly: boolean;
   /** Fork with INHERIT_COPY of what is shared: the parent goes on with a copy too. */
-  readonly copyEndsSharing: 'always' | 'anonymous' | 'never';
+  readonly copyEndsSharing: boolean;
   /** brk below the start of the data segment. */
   readonly brkBelow: Errno | 0;
 }
@@ -114,7 +111,6 @@ const FREEBSD: Rules = {
   munmapHole: 'EINVAL',
   munmapNothing: 'EINVAL',
   both: 0,
-  offsetRemainder: true,
   anonOffset: 0,
   addressLimit: true,
   madvise: true,
@@ -133,14 +129,14 @@ const FREEBSD: Rules = {
   mlockMissing: ['ENOMEM'],
   munlockMissing: ['ENOMEM'],
   munlockUnwired: 0,
-  mlockall: true,
+  mlockall: (flags) => (flags === 0 || flags > 3 ? 'EINVAL' : 0),
   futureStays: false,
   futureProtect: [],
   msyncFlags: (flags) => refusedTogether(flags, MS_ASYNC | MS_INVALIDATE),
   msyncMissing: 'EINVAL',
   msyncLocked: 'EBUSY',
   msyncFilesOnly: false,
-  copyEndsSharing: 'always',
+  copyEndsSharing: true,
   brkBelow: 'EINVAL',
 };
 
@@ -186,7 +182,7 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
     futureProtect: ['ENOMEM', 'EINVAL', 'EAGAIN'],
     msyncFlags: (flags) => (flags > 7 ? 'EINVAL' : refusedTogether(flags, MS_ASYNC | MS_SYNC_NETBSD)),
     msyncMissing: 'EFAULT',
-    copyEndsSharing: 'never',
+    copyEndsSharing: false,
   },
   csrg: {
     ...FREEBSD,
@@ -202,7 +198,6 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
     lowest: 0,
     munmapHole: 0,
     munmapNothing: 0,
-    offsetRemainder: false,
     addressLimit: false,
     madvise: false,
     mincore: false,
@@ -213,6 +208,6 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
     msyncFlags: () => 0,
     msyncLocked: 0,
     msyncFilesOnly: true,
-    copyEndsSharing: 'never',
+    copyEndsSharing: false,
   },
 };

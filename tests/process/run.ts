@@ -7,8 +7,7 @@ import * as F from '@faultline/core';
 import { Accesses, isAccess } from './accesses.js';
 import { isFileCall, isMemoryCall } from './calls.js';
 import { cloneGraph } from './clone.js';
-import { Mismatch } from './model/cell.js';
-import type { ModelFile } from './model/file.js';
+import { Mismatch, type ModelFile } from './model/cell.js';
 import type { ModelProcess } from './model/model.js';
 import { DATA_START, type Operation, type Program, show, WINDOW_START } from './program.js';
 import type { Of, RunOptions, Twin } from './world.js';
@@ -116,9 +115,7 @@ export class Run extends Accesses {
         const none = operation.which === 'data' ? 32 * 2 ** 30 : Number.POSITIVE_INFINITY;
         const bytes = operation.pages < 0 ? none : operation.pages * PAGE_SIZE;
         twin.real.setLimits({ [operation.which]: bytes });
-        if (operation.which === 'data') twin.model.dataLimit = bytes;
-        else if (operation.which === 'addressSpace') twin.model.addressLimit = bytes;
-        else twin.model.lockLimit = bytes;
+        twin.model.limits = { ...twin.model.limits, [operation.which]: bytes };
         return '';
       }
     }
@@ -145,9 +142,8 @@ export class Run extends Accesses {
       return answer;
     }
     this.model.judge(child.exec(), []);
-    const model = { ...this.model.spawn(child.dataEnd), fds: [...parent.model.fds] };
-    this.model.processes.splice(-1, 1, model);
-    for (const name of ['dataLimit', 'addressLimit', 'lockLimit'] as const) model[name] = parent.model[name];
+    const { fds, limits } = parent.model;
+    const model = Object.assign(this.model.spawn(child.dataEnd), { fds: [...fds], limits });
     this.twins.push({ real: child, model });
     return answer;
   }
@@ -163,8 +159,9 @@ export class Run extends Accesses {
     };
     const answer = real.exec(image);
     if (!this.model.judge(answer, [missing && 'ENOENT'])) return String(answer);
-    const top = { start: F.USER_MAX_PAGE - stack, pages: stack, prot: this.model.rules.stackProt, file: null };
-    this.model.exec(model, [{ start: WINDOW_START, pages, prot: 3, file: file ?? null }, top], DATA_START, top.start);
+    const top = { start: F.USER_MAX_PAGE - stack, count: stack, prot: this.model.rules.stackProt };
+    const bottom = { start: WINDOW_START, count: pages, prot: 3, file: file ?? undefined };
+    this.model.exec(model, DATA_START, top.start, [bottom, top]);
     return String(answer);
   }
 
@@ -246,19 +243,20 @@ export class Run extends Accesses {
       const { size } = this.machine.status(path);
       if (size !== file.size) throw new Mismatch(`file ${path} has ${size} bytes, not ${file.size}`);
       const fd = reader.open(path, F.O_RDONLY);
-      if (typeof fd === 'number') this.compareFile(reader, fd, file);
+      if (typeof fd === 'number') this.compareFile(reader, fd, file, `file ${path}`);
       if (!reader.alive) return;
     }
     reader.exit();
     for (const { real, model } of this.twins) {
       for (const [fd, open] of model.fds.entries()) {
         const known = open === null || open === undefined || [...this.files.values()].includes(open.file);
-        if (!known && (open.flags & 3) !== F.O_WRONLY && real.alive) this.compareFile(real, fd, open.file);
+        if (!known && (open.flags & 3) !== F.O_WRONLY && real.alive)
+          this.compareFile(real, fd, open.file, 'a file without a name');
       }
     }
   }
 
-  private compareFile(real: Process, fd: number, file: ModelFile): void {
+  private compareFile(real: Process, fd: number, file: ModelFile, name: string): void {
     const { addressSpace } = real.limits;
     real.setLimits({ addressSpace: Number.POSITIVE_INFINITY });
     const mapped = real.mmap(SCRATCH, PAGE_SIZE, 3, F.MAP_ANON | F.MAP_PRIVATE | F.MAP_FIXED);
@@ -273,9 +271,9 @@ export class Run extends Accesses {
       const got = real.pread(fd, SCRATCH, PAGE_SIZE, at);
       if (got !== count) {
         if (this.model.scarce && typeof got === 'string') continue;
-        throw new Mismatch(`file ${file.path}: read ${got} bytes at ${at}, not ${count}`);
+        throw new Mismatch(`${name}: read ${got} bytes at ${at}, not ${count}`);
       }
-      if (real.copyin(SCRATCH, bytes) === PAGE_SIZE) file.page(at / PAGE_SIZE).see(0, bytes.subarray(0, count));
+      if (real.copyin(SCRATCH, bytes) === PAGE_SIZE) file.page(at / PAGE_SIZE).see(name, 0, bytes.subarray(0, count));
     }
     if (real.alive) real.munmap(SCRATCH, PAGE_SIZE);
   }

@@ -2,7 +2,7 @@
 import type { Machine, Process, SystemName } from '@faultline/core';
 import * as F from '@faultline/core';
 import { AccessModel, type Trap } from './model/access.js';
-import { ModelFile } from './model/file.js';
+import { ModelFile } from './model/cell.js';
 import type { ModelProcess } from './model/model.js';
 import { FILES, FROM_TOP, type Operation, PLACE_BYTES, PLACED, type Program, WINDOW_START } from './program.js';
 import { RULES } from './rules.js';
@@ -59,7 +59,7 @@ export class World {
     });
     this.machine = options.plant?.(machine) ?? machine;
     this.model = new AccessModel(rules, swapPages < memoryPages * 2, memoryPages + rules.moreMemory);
-    for (const [name, bytes] of contents) this.files.set(name, new ModelFile(name, bytes));
+    for (const [name, bytes] of contents) this.files.set(name, new ModelFile(bytes));
   }
 
   /** The address that an operation means, in this process of this system. */
