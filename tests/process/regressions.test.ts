@@ -29,6 +29,22 @@ const map = (at: number, length: number, prot: number, flags: number, fd = -1, o
 
 const FOUND: readonly Found[] = [
   {
+    name: 'the child of a locked private range whose file was cut has zeros there: the model had not known',
+    systems: ['csrg', 'freebsd', 'dragonfly', 'netbsd'],
+    operations: [
+      open('a'),
+      open('b'),
+      open('c'),
+      map(0x20c000, 0x1c000, 3, ANON_PRIVATE),
+      open('a'),
+      map(0x21e000, 0x6000, 3, 0x12, 3, 0x3000),
+      { op: 'mprotect', who: 0, at: 0x21e000, length: 0x8000, prot: 1 },
+      { op: 'mlock', who: 0, at: 0x219000, length: 0xc000 },
+      { op: 'ftruncate', who: 0, fd: 0, offset: 0x5a35 },
+      { op: 'fork', who: 0 },
+    ],
+  },
+  {
     name: 'an address with nothing mapped was a bus error where a stack lies above it and may not grow so far',
     systems: ['freebsd', 'dragonfly'],
     operations: [{ op: 'load', who: 0, at: 0x20b004, width: 4 }],

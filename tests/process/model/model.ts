@@ -299,7 +299,7 @@ export class Model {
     // A locked page is copied at once, and stays as it is for the parent.
     if (wired !== 0) for (const one of alone ? [cell, child] : [child]) one.maybeCopied();
     // What a truncation has taken from under the lock is zeros for the child, which has no file there any more.
-    if (wired !== 0 && !alone && cell.present() !== true) child.options = [...child.options, ZEROS];
+    if (wired !== 0 && cell.present() !== true) child.options = [...child.options, ZEROS];
     if (alone || wired > 0 || !this.rules.copyEndsSharing) return child;
     cell.holders--;
     place.cell = cell.derive();

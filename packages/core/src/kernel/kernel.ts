@@ -256,6 +256,16 @@ export class Kernel {
     while (this.background.size > 0) await Promise.allSettled(this.background);
   }
 
+  /** Settles when no I/O is in progress either, and the daemons that it has woken are asleep again. Calls of others in progress prolong it. */
+  async whenQuiet(): Promise<void> {
+    for (;;) {
+      if (this.background.size > 0) await Promise.allSettled(this.background);
+      else if (this.runnableTasks().length > 0) this.runDaemons();
+      else if (this.pendingIo > 0) await this.nextCompletion();
+      else return;
+    }
+  }
+
   private inBackground(work: Promise<unknown>): void {
     const tracked: Promise<unknown> = work.finally(() => this.background.delete(tracked));
     this.background.add(tracked);

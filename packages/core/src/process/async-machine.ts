@@ -105,7 +105,7 @@ export class LateMachine implements AsyncMachine {
     } catch (error) {
       // It goes on in the background, on a thread of its own.
       if (!(error instanceof WouldBlockError)) throw error;
-      await this.core.kernel.whenIdle();
+      await this.core.kernel.whenQuiet();
     }
   }
 
@@ -116,7 +116,7 @@ export class LateMachine implements AsyncMachine {
   async whenIdle(): Promise<void> {
     await this.operating;
     for (const face of this.faces.values()) await face.whenIdle();
-    await this.core.kernel.whenIdle();
+    await this.core.kernel.whenQuiet();
   }
 }
 
