@@ -29,6 +29,33 @@ const map = (at: number, length: number, prot: number, flags: number, fd = -1, o
 
 const FOUND: readonly Found[] = [
   {
+    name: 'mmap of nothing from within a page of a file maps that page on freebsd',
+    systems: ['csrg', 'freebsd', 'dragonfly', 'netbsd'],
+    operations: [
+      open('a'),
+      open('b'),
+      map(0x1f1000, 0x2f000, 7, 0x1002),
+      { op: 'munmap', who: 0, at: 0x211000, length: 0x1000 },
+      map(0x205000, 0, 1, 2, 1, 0x800),
+      { op: 'load', who: 0, at: 0x211000, width: 4 },
+    ],
+  },
+  {
+    name: 'the child of a locked range that nobody may access could read it',
+    systems: ['csrg', 'freebsd', 'dragonfly', 'netbsd'],
+    memoryPages: 256,
+    operations: [
+      open('a'),
+      open('b'),
+      open('c'),
+      map(0x1f4000, 0x2c000, 7, ANON_PRIVATE),
+      { op: 'mlock', who: 0, at: 0x203000, length: 0x15000 },
+      { op: 'mprotect', who: 0, at: 0x205000, length: 0x10000, prot: 0 },
+      { op: 'fork', who: 0 },
+      { op: 'write', who: 1, fd: 2, at: 0x211000, length: 0x4000 },
+    ],
+  },
+  {
     name: 'the child of a locked private range whose file was cut has zeros there: the model had not known',
     systems: ['csrg', 'freebsd', 'dragonfly', 'netbsd'],
     operations: [

@@ -43,6 +43,8 @@ export interface Rules {
   readonly fixedOutside: readonly Errno[];
   readonly tooLong: readonly Errno[];
   readonly munmapHole: Errno | 0;
+  /** mmap of nothing, from within a page of a file, maps that page: the length is looked at after the remainder has been added. */
+  readonly mapsRemainder: boolean;
   readonly munmapNothing: Errno | 0;
   /** MAP_SHARED and MAP_PRIVATE. */
   readonly both: Errno | 0;
@@ -109,6 +111,7 @@ const FREEBSD: Rules = {
   fixedOutside: ['EINVAL'],
   tooLong: ['ENOMEM', 'EINVAL'],
   munmapHole: 'EINVAL',
+  mapsRemainder: true,
   munmapNothing: 'EINVAL',
   both: 0,
   anonOffset: 0,
@@ -150,6 +153,7 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
     moreMemory: 128,
     lockClamped: false,
     anonOffset: 'EINVAL',
+    mapsRemainder: false,
     munmapNothing: 0,
     munlockUnwired: 'ENOMEM',
     mlockall: (flags) => (flags === MCL_FUTURE ? 0 : flags === 0 || flags > 3 ? 'EINVAL' : 'ENOSYS'),
@@ -165,6 +169,7 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
     fixedOutside: ['EINVAL', 'EFBIG', 'EOVERFLOW'],
     tooLong: ['ENOMEM', 'EINVAL', 'EOVERFLOW'],
     munmapHole: 0,
+    mapsRemainder: false,
     munmapNothing: 0,
     both: 'EINVAL',
     adviceFree: 6,
@@ -197,6 +202,7 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
     unaligned: 'refused',
     lowest: 0,
     munmapHole: 0,
+    mapsRemainder: false,
     munmapNothing: 0,
     addressLimit: false,
     madvise: false,

@@ -86,7 +86,7 @@ export class Model {
       !anon && !open && 'EBADF',
       (prot & ~max) !== 0 && 'EACCES',
     ];
-    if (length === 0 && typeof actual === 'number') return;
+    if (length === 0 && typeof actual === 'number' && (remainder === 0 || !rules.mapsRemainder)) return;
     const space = p.places.size * PAGE_SIZE + length > p.limits.addressSpace;
     // Without a fixed place the search goes upwards from the wish.
     const high = !fixed && address > USER_MAX_ADDRESS / 2;

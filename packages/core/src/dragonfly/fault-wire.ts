@@ -6,8 +6,7 @@
  */
 import { runStages } from '../kernel/stages.js';
 import type { Task, Thread } from '../kernel/thread.js';
-import type { Prot } from '../vm/prot.js';
-import { PROT_READ, PROT_WRITE } from '../vm/prot.js';
+import { PROT_NONE, PROT_READ, PROT_WRITE, type Prot } from '../vm/prot.js';
 import type { BranchId } from './branches.js';
 import { faultStart } from './fault.js';
 import { copyPage, pageEvent } from './fault-cow.js';
@@ -157,7 +156,8 @@ export function* faultCopyEntry(
     const source = wiredSource(vm, sourceEntry, index);
     if (!copyWired(vm, source, page)) vm.panic('vm_fault_copy_wired: page missing');
     pageClearFlag(vm, page, PG_ZERO);
-    vm.pmap.enter(target.pmap, targetEntry.start + index, page, prot, false);
+    // As seeded also what nobody may access gets a translation, and this hardware lets every translation be read (O40).
+    if (!vm.mended || prot !== PROT_NONE) vm.pmap.enter(target.pmap, targetEntry.start + index, page, prot, false);
     pageActivate(vm, page);
     pageWakeup(vm, page);
   }
