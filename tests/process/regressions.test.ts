@@ -29,6 +29,11 @@ const map = (at: number, length: number, prot: number, flags: number, fd = -1, o
 
 const FOUND: readonly Found[] = [
   {
+    name: 'munmap of nothing outside of user space: the model had refused it',
+    systems: ['csrg', 'freebsd', 'dragonfly', 'netbsd'],
+    operations: [{ op: 'munmap', who: 0, at: 0, length: 0 }],
+  },
+  {
     name: 'mmap of nothing from within a page of a file maps that page on freebsd',
     systems: ['csrg', 'freebsd', 'dragonfly', 'netbsd'],
     operations: [

@@ -133,6 +133,8 @@ export class Model {
   munmap(p: ModelProcess, address: number, length: number, actual: F.CallResult): void {
     const { munmapNothing, munmapHole } = this.rules;
     const { places, hole } = pagesIn(p, address, length);
+    // Nothing is nothing before it is looked where; wherever that is a success, it may be one outside of user space too.
+    if (length === 0 && actual === 0 && munmapNothing === 0) return;
     const refusals = [this.badRange(address, length, 'refused'), length === 0 && munmapNothing, hole && munmapHole];
     if (this.judge(actual, refusals) && length > 0) this.remove(p, places);
   }
