@@ -40,6 +40,8 @@ export * from './scenario/index.js';
 export * from './systems.js';
 export * from './vm/errno.js';
 export type { FaultExplainer } from './vm/explain.js';
+export * from './vm/kernel-system.js';
 export * from './vm/port.js';
 export * from './vm/prot.js';
+export * from './vm/routines.js';
 export * from './vm/system.js';

@@ -1,7 +1,5 @@
 /** Fault records, reused: there are as many as threads sleep inside a fault at once. */
-import { coverage } from '../kernel/branch.js';
 import type { BranchId } from './branches.js';
-import type { FaultListener } from './fault-state.js';
 import { Fault } from './fault-state.js';
 import type { Vm } from './vm.js';
 
@@ -30,14 +28,4 @@ export function mark(vm: Vm, id: BranchId): void {
   const f = beginFault(vm);
   vm.listener.branch(id, f);
   endFault(f);
-}
-
-/** Reports branches to the coverage of the test run. */
-export function coverageListener(): FaultListener | null {
-  const { current } = coverage;
-  if (current === null) return null;
-  return {
-    branch: (id: BranchId) => current.note('csrg', id),
-    stage: () => {},
-  };
 }

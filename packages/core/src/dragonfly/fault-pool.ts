@@ -1,7 +1,4 @@
 /** Fault records, reused: faults nest only as deep as threads sleep inside them. */
-import { coverage } from '../kernel/branch.js';
-import type { BranchId } from './branches.js';
-import type { FaultListener } from './fault-state.js';
 import { Fault } from './fault-state.js';
 import type { Vm } from './vm.js';
 
@@ -23,14 +20,4 @@ export function beginFault(vm: Vm): Fault {
 /** The record is done. */
 export function endFault(f: Fault): void {
   f.vm.freeFaults.give(f);
-}
-
-/** Reports branches to the coverage of the test run. */
-export function coverageListener(): FaultListener | null {
-  const { current } = coverage;
-  if (current === null) return null;
-  return {
-    branch: (id: BranchId) => current.note('dragonfly', id),
-    stage: () => {},
-  };
 }

@@ -1,11 +1,11 @@
 /** Looking from outside: the dumps that scenarios and reports print. Nothing here changes anything. */
-import { PTE_PROT, PTE_WIRED } from '../machine/pagetable.js';
 import { PAGE_SIZE } from '../machine/units.js';
-import type { Advice, BackingLayer, EntryInfo, Inheritance, TranslationInfo } from '../vm/system.js';
+import { residentIndexes } from '../vm/describe.js';
+import type { Advice, BackingLayer, EntryInfo, Inheritance } from '../vm/system.js';
 import type { Amap } from './amap.js';
 import type { AnonObject } from './aobj.js';
 import type { DeviceObject } from './device.js';
-import type { MapEntry, VmMap } from './map.js';
+import type { MapEntry } from './map.js';
 import {
   ADVICE_RANDOM,
   ADVICE_SEQUENTIAL,
@@ -15,29 +15,9 @@ import {
   UVM_ET_NEEDSCOPY,
 } from './map.js';
 import type { UvmObject } from './object.js';
+import type { NetbsdProcess } from './process.js';
 import type { Vm } from './vm.js';
 import type { VnodeObject } from './vnode.js';
-
-/** Valid translations of a map, neighbours with equal protection and wiring in one. */
-export function describeTranslations(vm: Vm, map: VmMap): TranslationInfo[] {
-  const { tables } = vm.machine;
-  const runs: { start: number; end: number; protection: number; wired: boolean }[] = [];
-  let slot = tables.nextSlot(map.pmap, map.minPage, map.maxPage);
-  while (slot >= 0) {
-    const vpn = tables.vpnOfSlot(slot);
-    const word = tables.pte[slot];
-    const protection = word & PTE_PROT;
-    const wired = (word & PTE_WIRED) !== 0;
-    const last = runs.at(-1);
-    if (last !== undefined && last.end === vpn * PAGE_SIZE && last.protection === protection && last.wired === wired) {
-      last.end += PAGE_SIZE;
-    } else {
-      runs.push({ start: vpn * PAGE_SIZE, end: (vpn + 1) * PAGE_SIZE, protection, wired });
-    }
-    slot = tables.nextSlot(map.pmap, vpn + 1, map.maxPage);
-  }
-  return runs;
-}
 
 function inheritanceName(entry: MapEntry): Inheritance {
   if (entry.inheritance === INHERIT_SHARE) return 'share';
@@ -49,7 +29,7 @@ export function adviceName(entry: MapEntry): Advice {
   return entry.advice === ADVICE_RANDOM ? 'random' : 'normal';
 }
 
-export function describeEntries(map: VmMap): EntryInfo[] {
+export function describeEntries({ map }: NetbsdProcess): EntryInfo[] {
   return map.index.map((entry) => ({
     start: entry.start * PAGE_SIZE,
     end: entry.end * PAGE_SIZE,
@@ -77,13 +57,6 @@ export function objectTypeName(object: UvmObject): string {
   }
 }
 
-/** Indexes of an object's pages, ascending. */
-export function residentIndexes(vm: Vm, object: UvmObject): number[] {
-  const indexes: number[] = [];
-  for (let page = object.first; page >= 0; page = vm.pages.links.next(page)) indexes.push(vm.pages.hash.pindex[page]);
-  return indexes.sort((a, b) => a - b);
-}
-
 function amapLayer(entry: MapEntry, amap: Amap): BackingLayer {
   const anons: { slot: number; ref: number }[] = [];
   for (let slot = 0; slot < entry.end - entry.start; slot++) {
@@ -93,8 +66,10 @@ function amapLayer(entry: MapEntry, amap: Amap): BackingLayer {
   return { kind: 'amap', slots: amap.nslot, used: amap.used, ref: amap.ref, shared: amap.shared, anons };
 }
 
-/** The two layers of an entry; a missing one is left out. */
-export function describeBacking(vm: Vm, entry: MapEntry): BackingLayer[] {
+/** The two layers behind a page, a missing one left out; null when nothing is mapped there. */
+export function describeBacking(vm: Vm, { map }: NetbsdProcess, vpn: number): BackingLayer[] | null {
+  const entry = map.lookup(vpn);
+  if (entry === null) return null;
   const layers: BackingLayer[] = [];
   if (entry.amap !== null) layers.push(amapLayer(entry, entry.amap));
   const { object } = entry;
@@ -103,13 +78,15 @@ export function describeBacking(vm: Vm, entry: MapEntry): BackingLayer[] {
       kind: 'uobj',
       type: objectTypeName(object),
       ref: object.refs,
-      resident: residentIndexes(vm, object),
+      resident: residentIndexes(vm.pages, object.first),
     });
   }
   return layers;
 }
 
-/** How many of the two layers an entry has. */
-export function layersOf(entry: MapEntry): number {
+/** How many of the two layers there are behind a page. */
+export function chainLength({ map }: NetbsdProcess, vpn: number): number {
+  const entry = map.lookup(vpn);
+  if (entry === null) return 0;
   return (entry.amap === null ? 0 : 1) + (entry.object === null ? 0 : 1);
 }

@@ -1,11 +1,9 @@
 /** Fault records, reused: as many are alive as threads sleep inside faults, and one. */
-import { coverage } from '../kernel/branch.js';
 import { runStages } from '../kernel/stages.js';
 import type { Task, Thread } from '../kernel/thread.js';
 import type { Prot } from '../vm/prot.js';
-import type { BranchId } from './branches.js';
 import { faultStart } from './fault.js';
-import type { FaultListener, FaultUsage } from './fault-state.js';
+import type { FaultUsage } from './fault-state.js';
 import { Fault, UVM_MAXRANGE } from './fault-state.js';
 import type { VmMap } from './map.js';
 import type { Vm } from './vm.js';
@@ -59,14 +57,4 @@ export function* faultTask(
   const { result } = f;
   endFault(f);
   return result;
-}
-
-/** Reports branches to the coverage of the test run. */
-export function coverageListener(): FaultListener | null {
-  const { current } = coverage;
-  if (current === null) return null;
-  return {
-    branch: (id: BranchId) => current.note('netbsd', id),
-    stage: () => {},
-  };
 }

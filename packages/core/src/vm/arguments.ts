@@ -51,6 +51,12 @@ export const SHARING_WORDS: readonly string[] = ['private', 'shared'];
 export const ADVICE_WORDS: readonly string[] = ['normal', 'random', 'sequential', 'willneed', 'dontneed', 'free'];
 export const INHERITANCE_WORDS: readonly string[] = ['share', 'copy', 'none'];
 
+/** Whether both can be: the quick test before each translation. A whole number that no page has is left to `checkAccess` and the caller. */
+export function isAccess(vpn: number, access: Access): boolean {
+  const page = typeof vpn === 'number' && vpn < PAGE_NUMBERS && Math.floor(vpn) === vpn && vpn >= 0;
+  return page && (access === ACCESS_READ || access === ACCESS_WRITE || access === ACCESS_EXECUTE);
+}
+
 /** A page number and a kind of access. */
 export function checkAccess(vpn: number, access: Access): void {
   if (typeof vpn !== 'number' || !(vpn >= 0) || Math.floor(vpn) !== vpn) checkWhole('vpn', vpn);
