@@ -8,7 +8,7 @@
  * Prints per system the checks passed by letter, each failure, and each check that does not apply with the reason. Ends with code 1 when one failed.
  */
 import './lib/node-version.mjs';
-import { build } from './lib/setup.mjs';
+import { built, runCommand } from './lib/command.mjs';
 import './lib/typescript-hook.mjs';
 
 const USAGE = 'usage: npm run checklist -- [--json] [SYSTEM ...] [ID ...]';
@@ -16,8 +16,7 @@ const USAGE = 'usage: npm run checklist -- [--json] [SYSTEM ...] [ID ...]';
 async function main(words) {
   const json = words.includes('--json');
   const names = words.filter((word) => word !== '--json');
-  const complaints = await build((text) => console.error(text));
-  if (complaints !== '') throw new Error(complaints);
+  await built();
   const { SYSTEM_NAMES } = await import('@faultline/core');
   const { reportOf, linesOf, failuresOf } = await import('../tests/checklist/report.ts');
   const { CHECKS } = await import('../tests/checklist/all.ts');
@@ -35,12 +34,4 @@ async function main(words) {
   return reports.some((report) => failuresOf(report).length > 0) ? 1 : 0;
 }
 
-main(process.argv.slice(2)).then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error) => {
-    console.error(error instanceof RangeError ? `${error.message}\n${USAGE}` : error);
-    process.exitCode = 2;
-  },
-);
+runCommand(() => main(process.argv.slice(2)), USAGE);

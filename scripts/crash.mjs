@@ -9,35 +9,22 @@
  */
 import './lib/node-version.mjs';
 import { availableParallelism } from 'node:os';
-import { parseArgs } from 'node:util';
-import { build } from './lib/setup.mjs';
+import { built, optionsOf, runCommand, some, whole } from './lib/command.mjs';
 import './lib/typescript-hook.mjs';
 
 const USAGE = 'usage: npm run crash -- [--random N] [--marked N] [--seed S] [--system NAME] [--jobs N]';
 
-function whole(values, name, fallback) {
-  const word = values[name];
-  if (word === undefined) return fallback;
-  if (!/^\d{1,9}$/.test(word)) throw new RangeError(`--${name} must be a whole number, not '${word}'`);
-  return Number(word);
-}
-
 async function main() {
-  const names = ['random', 'marked', 'seed', 'system', 'jobs'];
-  const { values } = parseArgs({ options: Object.fromEntries(names.map((name) => [name, { type: 'string' }])) });
-  const complaints = await build((text) => console.error(text));
-  if (complaints !== '') throw new Error(complaints);
+  const values = optionsOf(['random', 'marked', 'seed', 'system', 'jobs']);
+  await built();
   const { SYSTEM_NAMES } = await import('@faultline/core');
-  if (values.system !== undefined && !SYSTEM_NAMES.includes(values.system)) {
-    throw new RangeError(`--system must be one of ${SYSTEM_NAMES.join(' ')}, not '${values.system}'`);
-  }
   const { runCrashes } = await import('../tests/crash/rounds.ts');
   const options = {
     random: whole(values, 'random', 100),
     marked: whole(values, 'marked', 50),
     seed: whole(values, 'seed', 1),
     jobs: Math.max(1, whole(values, 'jobs', availableParallelism())),
-    ...(values.system === undefined ? {} : { systems: [values.system] }),
+    systems: some(values, 'system', SYSTEM_NAMES),
   };
   const began = performance.now();
   const counts = await runCrashes(options, (done) => {
@@ -55,13 +42,4 @@ async function main() {
   return counts.failures.length === 0 ? 0 : 1;
 }
 
-main().then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error) => {
-    const usage = error instanceof RangeError || String(error.code).startsWith('ERR_PARSE_ARGS');
-    console.error(usage ? `${error.message}\n${USAGE}` : error);
-    process.exitCode = 2;
-  },
-);
+runCommand(main, USAGE);

@@ -9,28 +9,16 @@
  * something went wrong.
  */
 import './lib/node-version.mjs';
-import { parseArgs } from 'node:util';
-import { build } from './lib/setup.mjs';
+import { built, optionsOf, runCommand, some, whole } from './lib/command.mjs';
 import './lib/typescript-hook.mjs';
 
 const USAGE = 'usage: npm run exhaustion -- [--programs N] [--seed S] [--system NAME] [--stride N]';
 
-function whole(values, name, fallback) {
-  const word = values[name];
-  if (word === undefined) return fallback;
-  if (!/^\d{1,9}$/.test(word)) throw new RangeError(`--${name} must be a whole number, not '${word}'`);
-  return Number(word);
-}
-
 async function main() {
-  const names = ['programs', 'seed', 'system', 'stride'];
-  const { values } = parseArgs({ options: Object.fromEntries(names.map((name) => [name, { type: 'string' }])) });
-  const complaints = await build((text) => console.error(text));
-  if (complaints !== '') throw new Error(complaints);
+  const values = optionsOf(['programs', 'seed', 'system', 'stride']);
+  await built();
   const { SYSTEM_NAMES } = await import('@faultline/core');
-  if (values.system !== undefined && !SYSTEM_NAMES.includes(values.system)) {
-    throw new RangeError(`--system must be one of ${SYSTEM_NAMES.join(' ')}, not '${values.system}'`);
-  }
+  const systems = some(values, 'system', SYSTEM_NAMES);
   const { exhaust } = await import('../tests/exhaustion/exhaustion.ts');
   const plan = {
     programs: whole(values, 'programs', 100),
@@ -38,7 +26,7 @@ async function main() {
     stride: Math.max(1, whole(values, 'stride', 1)),
   };
   let wrong = 0;
-  for (const system of values.system === undefined ? SYSTEM_NAMES : [values.system]) {
+  for (const system of systems) {
     const began = performance.now();
     const counts = await exhaust({ ...plan, system }, (done) => {
       if (done % 10 === 0) console.error(`${system}: ${done} programs`);
@@ -59,13 +47,4 @@ async function main() {
   return wrong === 0 ? 0 : 1;
 }
 
-main().then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error) => {
-    const usage = error instanceof RangeError || String(error.code).startsWith('ERR_PARSE_ARGS');
-    console.error(usage ? `${error.message}\n${USAGE}` : error);
-    process.exitCode = 2;
-  },
-);
+runCommand(main, USAGE);

@@ -10,56 +10,19 @@
  * the shrunk program and the seed that makes it again.
  */
 import './lib/node-version.mjs';
-import { parseArgs } from 'node:util';
-import { build } from './lib/setup.mjs';
+import { built, optionsOf, runCommand, some, whole } from './lib/command.mjs';
 import './lib/typescript-hook.mjs';
 
 const USAGE =
   'usage: npm run soak -- [--level processes|kernel] [--operations N] [--seed S] [--system NAME] [--defects mended|as-seeded] [--check-every N] [--swap PAGES]';
 
-const options = Object.fromEntries(
-  ['level', 'operations', 'seed', 'system', 'defects', 'check-every', 'swap'].map((name) => [name, { type: 'string' }]),
-);
-
-/** A whole number of an option, 0 or more. */
-function whole(values, name, fallback) {
-  const word = values[name];
-  if (word === undefined) return fallback;
-  if (!/^\d{1,15}$/.test(word)) throw new RangeError(`--${name} must be a whole number, not '${word}'`);
-  return Number(word);
-}
-
-/** One of a few words, or all of them. */
-function some(values, name, words) {
-  const word = values[name];
-  if (word === undefined) return words;
-  if (!words.includes(word)) throw new RangeError(`--${name} must be one of ${words.join(' ')}, not '${word}'`);
-  return [word];
-}
-
-function runOne(soak, plan) {
-  const label = `${plan.system} ${plan.defects} seed ${plan.seed}`;
+/** Runs one plan, tells how far it is every so many operations, and prints what came of it. Answers whether all went well. */
+function runOne(label, plan, soak, tellEvery, explain = String) {
   const began = performance.now();
   const seconds = () => ((performance.now() - began) / 1000).toFixed(1);
   let told = 0;
   const { operations, programs, failure } = soak(plan, (done) => {
-    if (done - told < 250_000) return;
-    told = done;
-    console.error(`${label}: ${done} operations, ${seconds()} s`);
-  });
-  console.log(`${label}: ${operations} operations in ${programs} programs equal the model, ${seconds()} s`);
-  if (failure === null) return true;
-  console.log(`\nMISMATCH\n${failure}`);
-  return false;
-}
-
-function runProcesses(soak, explain, plan) {
-  const label = `${plan.system} processes seed ${plan.seed}`;
-  const began = performance.now();
-  const seconds = () => ((performance.now() - began) / 1000).toFixed(1);
-  let told = 0;
-  const { operations, programs, failure } = soak(plan, (done) => {
-    if (done - told < 100_000) return;
+    if (done - told < tellEvery) return;
     told = done;
     console.error(`${label}: ${done} operations, ${seconds()} s`);
   });
@@ -74,7 +37,8 @@ async function processes(values, common) {
   const { SYSTEM_NAMES } = await import('@faultline/core');
   const { explain, soakProcesses } = await import('../tests/process/soak.ts');
   for (const system of some(values, 'system', SYSTEM_NAMES)) {
-    if (!runProcesses(soakProcesses, explain, { ...common, system })) return 1;
+    const label = `${system} processes seed ${common.seed}`;
+    if (!runOne(label, { ...common, system }, soakProcesses, 100_000, explain)) return 1;
   }
   return 0;
 }
@@ -84,16 +48,16 @@ async function kernels(values, common) {
   const { RULES } = await import('../tests/property/rules.ts');
   for (const system of some(values, 'system', Object.keys(RULES))) {
     for (const defects of some(values, 'defects', ['mended', 'as-seeded'])) {
-      if (!runOne(soak, { ...common, system, defects })) return 1;
+      const label = `${system} ${defects} seed ${common.seed}`;
+      if (!runOne(label, { ...common, system, defects }, soak, 250_000)) return 1;
     }
   }
   return 0;
 }
 
 async function main() {
-  const { values } = parseArgs({ options });
-  const complaints = await build((text) => console.error(text));
-  if (complaints !== '') throw new Error(complaints);
+  const values = optionsOf(['level', 'operations', 'seed', 'system', 'defects', 'check-every', 'swap']);
+  await built();
   const common = {
     operations: whole(values, 'operations', 100_000),
     seed: whole(values, 'seed', 1),
@@ -104,13 +68,4 @@ async function main() {
   return level === 'kernel' ? await kernels(values, common) : await processes(values, common);
 }
 
-main().then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error) => {
-    const usage = error instanceof RangeError || String(error.code).startsWith('ERR_PARSE_ARGS');
-    console.error(usage ? `${error.message}\n${USAGE}` : error);
-    process.exitCode = 2;
-  },
-);
+runCommand(main, USAGE);
