@@ -1,33 +1,22 @@
 /** Looking from outside: the dumps that scenarios and reports print. Nothing here changes anything. */
-import { PAGE_SIZE } from '../machine/units.js';
-import { residentIndexes } from '../vm/describe.js';
-import type { BackingLayer, EntryInfo, Inheritance } from '../vm/system.js';
-import type { MapEntry } from './map-entry.js';
-import { VM_INHERIT_NONE, VM_INHERIT_SHARE } from './map-entry.js';
+import { entryInfo, residentIndexes } from '../vm/describe.js';
+import type { BackingLayer, EntryInfo } from '../vm/system.js';
 import type { VmObject } from './object.js';
 import { PG_DEVICE, PG_VNODE } from './pager.js';
 import type { CsrgProcess } from './process.js';
 import { regionAt } from './syscalls.js';
 import type { Vm } from './vm.js';
 
-function inheritanceName(entry: MapEntry): Inheritance {
-  if (entry.inheritance === VM_INHERIT_SHARE) return 'share';
-  return entry.inheritance === VM_INHERIT_NONE ? 'none' : 'copy';
-}
-
 /** A view of a sharing map shows no copy-on-write: those flags belong to the sharing map's entry. */
 export function describeEntries({ map }: CsrgProcess): EntryInfo[] {
-  return map.index.map((entry) => ({
-    start: entry.start * PAGE_SIZE,
-    end: entry.end * PAGE_SIZE,
-    protection: entry.protection,
-    maximum: entry.maxProtection,
-    inheritance: inheritanceName(entry),
-    cow: entry.copyOnWrite && entry.shareMap === null,
-    needsCopy: entry.needsCopy && entry.shareMap === null,
-    wired: entry.wiredCount,
-    advice: 'normal',
-  }));
+  return map.index.map((entry) =>
+    entryInfo(
+      entry,
+      entry.copyOnWrite && entry.shareMap === null,
+      entry.needsCopy && entry.shareMap === null,
+      'normal',
+    ),
+  );
 }
 
 /** The kind of an object, as it prints. */

@@ -12,11 +12,12 @@
 import type { Task, Thread } from '../kernel/thread.js';
 import type { IoResult } from '../machine/store.js';
 import { PAGE_SIZE } from '../machine/units.js';
+import { ioResult, whenIoDone } from '../vm/io.js';
 import { VM_PAGER_ERROR, VM_PAGER_FAIL, VM_PAGER_OK, VM_PAGER_PEND } from './kern.js';
 import type { VmObject } from './object.js';
 import { pagingDone } from './object.js';
 import { PG_CLEAN, PG_LAUNDRY, pageSet, pageWakeup } from './page.js';
-import { ioResult, PG_SWAP, whenIoDone } from './pager.js';
+import { PG_SWAP } from './pager.js';
 import type { Vm } from './vm.js';
 
 /** swtab: objects up to so many pages are given chunks of so many. */

@@ -9,6 +9,7 @@
 import type { Task, Thread } from '../kernel/thread.js';
 import type { BackingStore, IoResult } from '../machine/store.js';
 import { PAGE_SIZE, pagesFor } from '../machine/units.js';
+import { ioResult, whenIoDone } from '../vm/io.js';
 import { PROT_NONE } from '../vm/prot.js';
 import type { VmFile } from '../vm/system.js';
 import { VM_PAGER_BAD, VM_PAGER_ERROR, VM_PAGER_FAIL, VM_PAGER_OK } from './kern.js';
@@ -16,7 +17,7 @@ import type { VmObject } from './object.js';
 import { OBJ_CANPERSIST, OBJ_INTERNAL, objectAllocate, objectEnter, objectLookup, objectSetPager } from './object.js';
 import { deallocate, pageRemoveRange, uncache } from './object-end.js';
 import { PG_BUSY, PG_CLEAN, PG_WANTED, pageFree, pageHas, pageIndex, pageSet } from './page.js';
-import { ioResult, PG_VNODE, whenIoDone } from './pager.js';
+import { PG_VNODE } from './pager.js';
 import type { Vm } from './vm.js';
 
 /** A file that can be mapped: the vnode as far as the pager needs it. */

@@ -8,7 +8,6 @@
  * A read answers through `done`, at once or, with an asynchronous store, after the thread has slept; a write is a task.
  */
 import type { Task, Thread } from '../kernel/thread.js';
-import type { IoResult } from '../machine/store.js';
 import type { VmObject } from './object.js';
 import { pageIndex } from './page.js';
 import { type DevicePager, deviceDeallocate, deviceGet, devicePut } from './pager-device.js';
@@ -76,27 +75,4 @@ export function* pagerDeallocate(vm: Vm, thread: Thread, pager: Pager): Task<voi
     default:
       deviceDeallocate(pager);
   }
-}
-
-/** Waits for an I/O result inside a task. */
-export function* ioResult(vm: Vm, thread: Thread, io: IoResult | Promise<IoResult>, wmesg: string): Task<IoResult> {
-  if (typeof io === 'number') return io;
-  let result = 0;
-  vm.kernel.awaitIo(thread, io, wmesg, (answer) => {
-    result = answer;
-  });
-  yield;
-  return result;
-}
-
-/** Hands an I/O result to `done`, now or when it comes. */
-export function whenIoDone(
-  vm: Vm,
-  thread: Thread,
-  io: IoResult | Promise<IoResult>,
-  wmesg: string,
-  done: (result: IoResult) => void,
-): void {
-  if (typeof io === 'number') done(io);
-  else vm.kernel.awaitIo(thread, io, wmesg, done);
 }

@@ -13,13 +13,14 @@
 import type { Task } from '../kernel/thread.js';
 import { EIO } from '../machine/store.js';
 import { PAGE_SIZE } from '../machine/units.js';
+import { buffersOf, whole } from '../vm/io.js';
 import type { Fault, FaultStage } from './fault-state.js';
 import { branch, runTask } from './fault-state.js';
 import { entryBehavior, MAP_ENTRY_BEHAV_RANDOM } from './map-entry.js';
 import { OBJT_DEVICE } from './object.js';
 import { pageDeactivate, pageLookup, pageSetValid, pageWakeup } from './page.js';
 import { countSevere, pageAlloc, pageForget, VM_ALLOC_SYSTEM } from './page-alloc.js';
-import { buffersOf, ioResult, pagerHasPage, type RunPlace, runPlace, whole } from './pager.js';
+import { ioResult, pagerHasPage, type RunPlace, runPlace } from './pager.js';
 
 /** VM_FAULT_READ_BEHIND and VM_FAULT_READ_AHEAD: pages of a run besides the asked one. */
 const READ_BEHIND = 7;

@@ -13,6 +13,7 @@ import type { Task, Thread } from '../kernel/thread.js';
 import type { IoResult } from '../machine/store.js';
 import { EIO } from '../machine/store.js';
 import { PAGE_SIZE } from '../machine/units.js';
+import { buffersOf, whole } from '../vm/io.js';
 import type { VmObject } from './object.js';
 import {
   ACT_INIT,
@@ -33,7 +34,7 @@ import {
   pageWire,
 } from './page.js';
 import { countSevere, pageAlloc, VM_ALLOC_INTERRUPT, VM_ALLOC_NORMAL, VM_ALLOC_SYSTEM } from './page-alloc.js';
-import { buffersOf, ioResult, whole } from './pager.js';
+import { ioResult } from './pager.js';
 import type { Vm } from './vm.js';
 import { BLOCK_BYTES, BLOCK_PAGES, blockBytes, type VnodeHandle } from './vnode.js';
 import { waitForMemory } from './wait.js';

@@ -7,6 +7,7 @@
  */
 import type { Task, Thread } from '../kernel/thread.js';
 import { PROT_WRITE } from '../vm/prot.js';
+import { SwapBlocks } from '../vm/swap-blocks.js';
 import { collapse } from './collapse.js';
 import { faultCopyEntry } from './fault-wire.js';
 import type { MapEntry, VmMap } from './map-entry.js';
@@ -29,7 +30,6 @@ import { deallocate } from './object-end.js';
 import { pagesInRange, waitForPage } from './object-pages.js';
 import { pageBusy, pageIndex, pageIsBusy, pageLookup, pageRename, pageWakeup } from './page.js';
 import { swapCopy } from './pager-swap.js';
-import { SwapBlocks } from './swap-blocks.js';
 import { getToken } from './tokens.js';
 import type { Vm } from './vm.js';
 

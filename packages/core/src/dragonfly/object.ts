@@ -8,8 +8,9 @@
  * In this revision objects have no lock: page trees belong to the vm_token, references and shadows to the vmobj_token. What may sleep
  * in between looks again.
  */
+
+import type { SwapBlocks } from '../vm/swap-blocks.js';
 import type { DeviceHandle } from './pager-device.js';
-import type { SwapBlocks } from './swap-blocks.js';
 import type { Vm } from './vm.js';
 import type { VnodeHandle } from './vnode.js';
 

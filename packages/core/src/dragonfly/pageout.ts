@@ -35,6 +35,7 @@ import { availablePages, countMin, freeCached, pageFree, pagingTarget } from './
 import { cleanAround } from './pageout-flush.js';
 import type { DragonflyProcess } from './process.js';
 import { exitProcess } from './process.js';
+import { structuresOf } from './swap-blocks.js';
 import type { Vm } from './vm.js';
 import type { VnodeHandle } from './vnode.js';
 
@@ -330,7 +331,7 @@ function anonymousPages(process: DragonflyProcess): number {
 function anonymousIn(entry: MapEntry): number {
   const { object } = entry;
   if (object === null || !object.defaultOrSwap) return 0;
-  const structures = object.swap?.structures ?? 0;
+  const structures = object.swap === null ? 0 : structuresOf(object.swap);
   const share = Math.trunc((structures * 16 * (entry.end - entry.start)) / object.size);
   return object.residentCount + (structures > 0 ? share + 1 : 0);
 }

@@ -9,6 +9,8 @@
 import type { Task, Thread } from '../kernel/thread.js';
 import type { IoResult } from '../machine/store.js';
 import { PAGE_SIZE } from '../machine/units.js';
+import { buffersOf, whole } from '../vm/io.js';
+import { SWAPBLK_NONE, SwapBlocks } from '../vm/swap-blocks.js';
 import { VM_PAGER_ERROR, VM_PAGER_FAIL, VM_PAGER_OK } from './kern.js';
 import type { VmObject } from './object.js';
 import { OBJT_DEFAULT, OBJT_SWAP } from './object.js';
@@ -22,8 +24,7 @@ import {
   pageSetFlag,
   pageSetValid,
 } from './page.js';
-import { buffersOf, ioResult, whole } from './pager.js';
-import { SWAPBLK_NONE, SwapBlocks } from './swap-blocks.js';
+import { ioResult } from './pager.js';
 import type { Vm } from './vm.js';
 
 /** Pages of one write (nsw_cluster_max), and the run below which the search for space gives up halving. */

@@ -9,6 +9,7 @@
  */
 import type { Task, Thread } from '../kernel/thread.js';
 import { PAGE_SIZE } from '../machine/units.js';
+import { whole } from '../vm/io.js';
 import { type Block, blockCached, fillBlocks, getBlock, lastBlock, markBlock, releaseBlock } from './file-blocks.js';
 import { VM_PAGER_BAD, VM_PAGER_ERROR, VM_PAGER_OK } from './kern.js';
 import { setWriteableDirty, type VmObject } from './object.js';
@@ -27,7 +28,7 @@ import {
   pageWakeup,
   pageZeroInvalid,
 } from './page.js';
-import { ioResult, whole } from './pager.js';
+import { ioResult } from './pager.js';
 import type { Vm } from './vm.js';
 import { BLOCK_BYTES, BLOCK_PAGES, type VnodeHandle } from './vnode.js';
 

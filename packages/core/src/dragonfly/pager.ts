@@ -5,7 +5,9 @@
  * while a store takes its time, and a file's read may sleep for memory. The page read is busy for the caller; of pages written each gets a status.
  */
 import type { Task, Thread } from '../kernel/thread.js';
-import { type BackingStore, EIO, type IoResult } from '../machine/store.js';
+import type { BackingStore, IoResult } from '../machine/store.js';
+import { ioResult as awaitResult } from '../vm/io.js';
+import { SWAPBLK_NONE } from '../vm/swap-blocks.js';
 import { VM_PAGER_FAIL, VM_PAGER_OK } from './kern.js';
 import type { VmObject } from './object.js';
 import { OBJT_DEFAULT, OBJT_DEVICE, OBJT_PHYS, OBJT_SWAP, OBJT_VNODE } from './object.js';
@@ -13,7 +15,6 @@ import { pageSetValid } from './page.js';
 import { deviceGetPage } from './pager-device.js';
 import { swapGetPage, swapHas, swapPutPages } from './pager-swap.js';
 import { vnodeGetPage, vnodeHasPage, vnodePutPages } from './pager-vnode.js';
-import { SWAPBLK_NONE } from './swap-blocks.js';
 import type { Vm } from './vm.js';
 import { BLOCK_PAGES, type VnodeHandle } from './vnode.js';
 
@@ -97,31 +98,12 @@ export function runPlace(vm: Vm, object: VmObject, pindex: number): RunPlace | n
   return { diskPage: vnode.diskPage + pindex, storePage: pindex, store: vnode.store, count, broken };
 }
 
-/** A transfer that moved less than it should is a failed one: nothing is known of the rest. */
-export function whole(result: IoResult, bytes: number): IoResult {
-  return result >= 0 && result < bytes ? -EIO : result;
-}
-
-/** Waits for an I/O result inside a task. */
+/** Waits for an I/O result inside a task. Others run meanwhile, and they are not the page daemon. */
 export function* ioResult(vm: Vm, thread: Thread, io: IoResult | Promise<IoResult>, wmesg: string): Task<IoResult> {
   if (typeof io === 'number') return io;
-  let result = 0;
-  vm.kernel.awaitIo(thread, io, wmesg, (r) => {
-    result = r;
-  });
-  // Others run meanwhile, and they are not the page daemon.
   const scans = vm.scanner === thread;
   if (scans) vm.pageDaemonRuns = false;
-  yield;
+  const result = yield* awaitResult(vm, thread, io, wmesg);
   if (scans) vm.pageDaemonRuns = true;
   return result;
-}
-
-/** The bytes of a run of pages, or null in a machine without contents. */
-export function buffersOf(vm: Vm, pages: ArrayLike<number>, from: number, to: number): Uint8Array[] | null {
-  const memory = vm.machine.memory;
-  if (memory.bytes === null) return null;
-  const buffers: Uint8Array[] = [];
-  for (let i = from; i < to; i++) buffers.push(memory.frameBytes(pages[i] as number) as Uint8Array);
-  return buffers;
 }

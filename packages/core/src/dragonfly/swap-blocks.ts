@@ -1,154 +1,45 @@
 /**
- * The swap area and who owns which block of it.
- *
- * `SwapArea` is the kernel's radix bitmap (blist) as far as it shows: a request for n blocks gets the lowest place where n free blocks
- * lie inside one aligned group of 32, and nothing when there is none, however many blocks are free elsewhere.
- * `SwapBlocks` is one object's swap meta-data: block by page index.
+ * The swap area with what this kernel knows of it beyond which blocks are free: whether it counts as full, and whether its device is being
+ * removed.
  */
+import { SWAPBLK_NONE, SwapArea, type SwapBlocks } from '../vm/swap-blocks.js';
 
-const GROUP = 32;
-const GROUP_SHIFT = 5;
 /** nswap_lowat. */
 const LOW_WATER = 128;
 /** log2 of the pages that one structure of meta-data holds, for the count of them. */
 const META_SHIFT = 4;
-/** "No block". */
-export const SWAPBLK_NONE = -1;
 
-export class SwapArea {
-  /** A set bit is a free block. */
-  private readonly free: Int32Array;
-  /** No group below this one has a free block. */
-  private firstWithFree = 0;
-  freeBlocks: number;
+export class DragonflySwapArea extends SwapArea {
   /** swap_pager_full: 2 from the first request that could not be met until enough is free again. */
   full = 0;
   /** The device is being removed: nothing is given out, and what comes back is not used again. */
   closing = false;
 
-  /** @param blocks size of the area in pages */
-  constructor(readonly blocks: number) {
-    this.free = new Int32Array((blocks + GROUP - 1) >> GROUP_SHIFT);
-    for (let block = 0; block < blocks; block++) this.setFree(block);
-    this.freeBlocks = blocks;
+  override alloc(count: number): number {
+    const first = this.closing ? SWAPBLK_NONE : super.alloc(count);
+    if (first === SWAPBLK_NONE) this.full = 2;
+    else this.sizeCheck();
+    return first;
   }
 
-  /** Takes `count` (1 to 32) consecutive blocks and answers the first, or SWAPBLK_NONE. */
-  alloc(count: number): number {
-    if (this.closing || count > this.freeBlocks) return this.refuse();
-    while (this.free[this.firstWithFree] === 0) this.firstWithFree++;
-    for (let group = this.firstWithFree; group < this.free.length; group++) {
-      const at = lowestRun(this.free[group] as number, count);
-      if (at < 0) continue;
-      const first = (group << GROUP_SHIFT) + at;
-      for (let i = 0; i < count; i++) this.free[group] = (this.free[group] as number) & ~(1 << (at + i));
-      this.freeBlocks -= count;
+  override release(block: number): void {
+    if (this.closing) {
+      this.checkTaken(block);
+    } else {
+      super.release(block);
       this.sizeCheck();
-      return first;
     }
-    return this.refuse();
-  }
-
-  private refuse(): number {
-    this.full = 2;
-    return SWAPBLK_NONE;
   }
 
   /** swp_sizecheck: with enough free blocks the area no longer counts as full. */
   private sizeCheck(): void {
     if (this.freeBlocks >= LOW_WATER) this.full = 0;
   }
-
-  /** Gives one block back. */
-  release(block: number): void {
-    if (this.isFree(block)) throw new Error(`swap block ${block} is freed twice`);
-    if (this.closing) return;
-    this.setFree(block);
-    this.freeBlocks++;
-    this.firstWithFree = Math.min(this.firstWithFree, block >> GROUP_SHIFT);
-    this.sizeCheck();
-  }
-
-  isFree(block: number): boolean {
-    return ((this.free[block >> GROUP_SHIFT] as number) & (1 << (block & (GROUP - 1)))) !== 0;
-  }
-
-  private setFree(block: number): void {
-    const group = block >> GROUP_SHIFT;
-    this.free[group] = (this.free[group] as number) | (1 << (block & (GROUP - 1)));
-  }
 }
 
-/** Lowest bit position at which `count` set bits follow each other, or -1. */
-function lowestRun(bits: number, count: number): number {
-  // After k rounds a bit is set where k + 1 set bits start.
-  let starts = bits;
-  for (let i = 1; i < count && starts !== 0; i++) starts &= bits >>> i;
-  return starts === 0 ? -1 : 31 - Math.clz32(starts & -starts);
-}
-
-export class SwapBlocks {
-  private readonly blocks = new Map<number, number>();
-
-  constructor(private readonly area: SwapArea) {}
-
-  /** Blocks held. */
-  get count(): number {
-    return this.blocks.size;
-  }
-
-  /** swblock_count: structures of meta-data in use. */
-  get structures(): number {
-    const used = new Set<number>();
-    for (const pindex of this.blocks.keys()) used.add(Math.floor(pindex / 2 ** META_SHIFT));
-    return used.size;
-  }
-
-  has(pindex: number): boolean {
-    return this.blocks.has(pindex);
-  }
-
-  /** Block of a page, or SWAPBLK_NONE. */
-  get(pindex: number): number {
-    return this.blocks.get(pindex) ?? SWAPBLK_NONE;
-  }
-
-  /** swp_pager_meta_build: gives a page a block; the one that it had is freed. */
-  assign(pindex: number, block: number): void {
-    this.free(pindex);
-    this.blocks.set(pindex, block);
-  }
-
-  /** swp_pager_meta_ctl(SWM_POP): takes the block away without freeing it. */
-  pop(pindex: number): number {
-    const block = this.get(pindex);
-    if (block !== SWAPBLK_NONE) this.blocks.delete(pindex);
-    return block;
-  }
-
-  /** swp_pager_meta_ctl(SWM_FREE). */
-  free(pindex: number): void {
-    const block = this.pop(pindex);
-    if (block !== SWAPBLK_NONE) this.area.release(block);
-  }
-
-  /** swp_pager_meta_free: frees the blocks of pages `start` to `start + count`. */
-  freeRange(start: number, count: number): void {
-    if (count > this.blocks.size) {
-      for (const pindex of [...this.blocks.keys()]) if (pindex >= start && pindex < start + count) this.free(pindex);
-      return;
-    }
-    for (let pindex = start; pindex < start + count; pindex++) this.free(pindex);
-  }
-
-  /** swp_pager_meta_free_all. */
-  freeAll(): void {
-    for (const block of this.blocks.values()) this.area.release(block);
-    this.blocks.clear();
-  }
-
-  /** Page and block pairs, for the invariants. */
-  entries(): IterableIterator<[number, number]> {
-    return this.blocks.entries();
-  }
+/** swblock_count: structures of meta-data that an object's blocks take. */
+export function structuresOf(blocks: SwapBlocks): number {
+  const used = new Set<number>();
+  for (const [pindex] of blocks.entries()) used.add(Math.floor(pindex / 2 ** META_SHIFT));
+  return used.size;
 }

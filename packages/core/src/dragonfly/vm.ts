@@ -22,7 +22,7 @@ import { COLOUR_STEP_MAX, type VmObject } from './object.js';
 import { Pages, PQ_CACHE, PQ_FREE } from './page.js';
 import { DragonflyPmap } from './pmap.js';
 import type { DragonflyProcess } from './process.js';
-import { SwapArea } from './swap-blocks.js';
+import { DragonflySwapArea } from './swap-blocks.js';
 import type { Thresholds } from './thresholds.js';
 import { computeThresholds } from './thresholds.js';
 
@@ -109,7 +109,7 @@ export class Vm {
   /** Who wants to hear of page events (sleepers on a mutex in user memory), by frame. */
   readonly pageEvents = new Map<number, () => void>();
 
-  readonly swapArea: SwapArea;
+  readonly swapArea: DragonflySwapArea;
   readonly swapStore: BackingStore | null;
   /** The kernel's own map, whose faults are treated differently in places. Made on first use. */
   kernelMap: VmMap | null = null;
@@ -137,7 +137,7 @@ export class Vm {
     machine.memory.zeroAheadOf({ queue: this.pages.queues.queue, first: PQ_FREE, end: PQ_CACHE });
     this.pmap = new DragonflyPmap(this);
     this.thresholds = computeThresholds(machine.memory.poolFrames);
-    this.swapArea = new SwapArea(options.swapPages);
+    this.swapArea = new DragonflySwapArea(options.swapPages);
     this.swapStore = options.swapStore;
     this.mended = options.defects === 'mended';
     this.clusterRead = options.clusterRead;

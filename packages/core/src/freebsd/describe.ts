@@ -1,7 +1,6 @@
 /** Looking from outside: the dumps that scenarios and reports print. Nothing here changes anything. */
-import { PAGE_SIZE } from '../machine/units.js';
-import { residentIndexes } from '../vm/describe.js';
-import type { Advice, BackingLayer, EntryInfo, Inheritance } from '../vm/system.js';
+import { entryInfo, residentIndexes } from '../vm/describe.js';
+import type { Advice, BackingLayer, EntryInfo } from '../vm/system.js';
 import type { MapEntry } from './map-entry.js';
 import {
   entryBehavior,
@@ -9,18 +8,11 @@ import {
   MAP_ENTRY_BEHAV_SEQUENTIAL,
   MAP_ENTRY_COW,
   MAP_ENTRY_NEEDS_COPY,
-  VM_INHERIT_NONE,
-  VM_INHERIT_SHARE,
 } from './map-entry.js';
 import type { VmObject } from './object.js';
 import { OBJT_DEVICE, OBJT_PHYS, OBJT_SWAP, OBJT_VNODE } from './object.js';
 import type { FreebsdProcess } from './process.js';
 import type { Vm } from './vm.js';
-
-function inheritanceName(entry: MapEntry): Inheritance {
-  if (entry.inheritance === VM_INHERIT_SHARE) return 'share';
-  return entry.inheritance === VM_INHERIT_NONE ? 'none' : 'copy';
-}
 
 function adviceName(entry: MapEntry): Advice {
   const behavior = entryBehavior(entry);
@@ -29,17 +21,14 @@ function adviceName(entry: MapEntry): Advice {
 }
 
 export function describeEntries({ map }: FreebsdProcess): EntryInfo[] {
-  return map.index.map((entry) => ({
-    start: entry.start * PAGE_SIZE,
-    end: entry.end * PAGE_SIZE,
-    protection: entry.protection,
-    maximum: entry.maxProtection,
-    inheritance: inheritanceName(entry),
-    cow: (entry.eflags & MAP_ENTRY_COW) !== 0,
-    needsCopy: (entry.eflags & MAP_ENTRY_NEEDS_COPY) !== 0,
-    wired: entry.wiredCount,
-    advice: adviceName(entry),
-  }));
+  return map.index.map((entry) =>
+    entryInfo(
+      entry,
+      (entry.eflags & MAP_ENTRY_COW) !== 0,
+      (entry.eflags & MAP_ENTRY_NEEDS_COPY) !== 0,
+      adviceName(entry),
+    ),
+  );
 }
 
 /** The kind of an object, as it prints. */

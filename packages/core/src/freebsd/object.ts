@@ -9,9 +9,9 @@
  * within one stage everywhere, so it never contends and is not modelled.
  */
 import { Mutex } from '../kernel/locks.js';
+import type { SwapBlocks } from '../vm/swap-blocks.js';
 import type { DeviceHandle } from './pager-device.js';
 import type { VnodeHandle } from './pager-vnode.js';
-import type { SwapBlocks } from './swap-blocks.js';
 import type { Vm } from './vm.js';
 
 export const OBJT_DEFAULT = 0;

@@ -8,6 +8,8 @@
 import type { Task, Thread } from '../kernel/thread.js';
 import type { IoResult } from '../machine/store.js';
 import { PAGE_SIZE } from '../machine/units.js';
+import { buffersOf, ioResult, whenIoDone, whole } from '../vm/io.js';
+import { SWAPBLK_NONE, SwapBlocks } from '../vm/swap-blocks.js';
 import { VM_PAGER_ERROR, VM_PAGER_FAIL, VM_PAGER_OK } from './kern.js';
 import type { VmObject } from './object.js';
 import { OBJT_DEFAULT, OBJT_SWAP } from './object.js';
@@ -23,8 +25,6 @@ import {
 } from './page.js';
 import { pageFree } from './page-alloc.js';
 import type { PageRun } from './pager.js';
-import { buffersOf, ioResult, whenIoDone, whole } from './pager.js';
-import { SWAPBLK_NONE, SwapBlocks } from './swap-blocks.js';
 import type { Vm } from './vm.js';
 
 /** Neighbours that a page-in may take along on each side (SWB_NPAGES / 2 - 1). */

@@ -10,6 +10,7 @@ import { RwLock } from '../kernel/locks.js';
 import type { Task, Thread } from '../kernel/thread.js';
 import type { BackingStore, IoResult } from '../machine/store.js';
 import { PAGE_SIZE, pagesFor } from '../machine/units.js';
+import { buffersOf, ioResult, whenIoDone, whole } from '../vm/io.js';
 import type { VmFile } from '../vm/system.js';
 import { VM_PAGER_ERROR, VM_PAGER_OK } from './kern.js';
 import type { VmObject } from './object.js';
@@ -29,7 +30,6 @@ import {
 } from './page.js';
 import { cacheFree, pageFree } from './page-alloc.js';
 import type { PageRun } from './pager.js';
-import { buffersOf, ioResult, whenIoDone, whole } from './pager.js';
 import type { Vm } from './vm.js';
 
 /** A file that can be mapped: the vnode as far as the pager needs it. */

@@ -6,8 +6,6 @@
  * became of each.
  */
 import type { Task, Thread } from '../kernel/thread.js';
-import type { IoResult } from '../machine/store.js';
-import { EIO } from '../machine/store.js';
 import { VM_PAGER_OK } from './kern.js';
 import type { VmObject } from './object.js';
 import { OBJT_DEFAULT, OBJT_DEVICE, OBJT_PHYS, OBJT_SWAP } from './object.js';
@@ -106,41 +104,4 @@ export function* pagerPutPages(
   } else {
     yield* vnodePutPages(vm, thread, object, pages, status);
   }
-}
-
-/** A transfer that moved less than it should counts as failed: what is missing would be somebody else's bytes. */
-export function whole(result: IoResult, wanted: number): IoResult {
-  return result >= 0 && result < wanted ? -EIO : result;
-}
-
-/** Waits for an I/O result inside a task. */
-export function* ioResult(vm: Vm, thread: Thread, io: IoResult | Promise<IoResult>, wmesg: string): Task<IoResult> {
-  if (typeof io === 'number') return io;
-  let result = 0;
-  vm.kernel.awaitIo(thread, io, wmesg, (r) => {
-    result = r;
-  });
-  yield;
-  return result;
-}
-
-/** Hands an I/O result to `done`, now or when it comes. */
-export function whenIoDone(
-  vm: Vm,
-  thread: Thread,
-  io: IoResult | Promise<IoResult>,
-  wmesg: string,
-  done: (result: IoResult) => void,
-): void {
-  if (typeof io === 'number') done(io);
-  else vm.kernel.awaitIo(thread, io, wmesg, done);
-}
-
-/** The bytes of a run of pages, or null in a machine without contents. */
-export function buffersOf(vm: Vm, pages: ArrayLike<number>, from: number, to: number): Uint8Array[] | null {
-  const memory = vm.machine.memory;
-  if (memory.bytes === null) return null;
-  const buffers: Uint8Array[] = [];
-  for (let i = from; i < to; i++) buffers.push(memory.frameBytes(pages[i] as number) as Uint8Array);
-  return buffers;
 }

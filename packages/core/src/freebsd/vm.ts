@@ -10,6 +10,7 @@ import { RecordPool } from '../kernel/record-pool.js';
 import type { Thread } from '../kernel/thread.js';
 import type { Machine } from '../machine/machine.js';
 import type { BackingStore } from '../machine/store.js';
+import { SwapArea } from '../vm/swap-blocks.js';
 import { FreebsdCounters } from './counters.js';
 import type { Fault, FaultListener } from './fault-state.js';
 import type { VmMap } from './map-entry.js';
@@ -17,7 +18,6 @@ import type { VmObject } from './object.js';
 import { Pages, PQ_FREE } from './page.js';
 import { countMin } from './page-alloc.js';
 import { FreebsdPmap } from './pmap.js';
-import { SwapArea } from './swap-blocks.js';
 import type { Thresholds } from './thresholds.js';
 import { computeThresholds } from './thresholds.js';
 

@@ -1,28 +1,15 @@
 /** Looking from outside: the dumps that scenarios and reports print. Nothing here changes anything. */
-import { PAGE_SIZE } from '../machine/units.js';
-import { residentIndexes } from '../vm/describe.js';
-import type { Advice, BackingLayer, EntryInfo, Inheritance } from '../vm/system.js';
+import { entryInfo, residentIndexes } from '../vm/describe.js';
+import type { Advice, BackingLayer, EntryInfo } from '../vm/system.js';
 import type { Amap } from './amap.js';
 import type { AnonObject } from './aobj.js';
 import type { DeviceObject } from './device.js';
 import type { MapEntry } from './map.js';
-import {
-  ADVICE_RANDOM,
-  ADVICE_SEQUENTIAL,
-  INHERIT_NONE,
-  INHERIT_SHARE,
-  UVM_ET_COPYONWRITE,
-  UVM_ET_NEEDSCOPY,
-} from './map.js';
+import { ADVICE_RANDOM, ADVICE_SEQUENTIAL, UVM_ET_COPYONWRITE, UVM_ET_NEEDSCOPY } from './map.js';
 import type { UvmObject } from './object.js';
 import type { NetbsdProcess } from './process.js';
 import type { Vm } from './vm.js';
 import type { VnodeObject } from './vnode.js';
-
-function inheritanceName(entry: MapEntry): Inheritance {
-  if (entry.inheritance === INHERIT_SHARE) return 'share';
-  return entry.inheritance === INHERIT_NONE ? 'none' : 'copy';
-}
 
 export function adviceName(entry: MapEntry): Advice {
   if (entry.advice === ADVICE_SEQUENTIAL) return 'sequential';
@@ -30,17 +17,14 @@ export function adviceName(entry: MapEntry): Advice {
 }
 
 export function describeEntries({ map }: NetbsdProcess): EntryInfo[] {
-  return map.index.map((entry) => ({
-    start: entry.start * PAGE_SIZE,
-    end: entry.end * PAGE_SIZE,
-    protection: entry.protection,
-    maximum: entry.maxProtection,
-    inheritance: inheritanceName(entry),
-    cow: (entry.etype & UVM_ET_COPYONWRITE) !== 0,
-    needsCopy: (entry.etype & UVM_ET_NEEDSCOPY) !== 0,
-    wired: entry.wiredCount,
-    advice: adviceName(entry),
-  }));
+  return map.index.map((entry) =>
+    entryInfo(
+      entry,
+      (entry.etype & UVM_ET_COPYONWRITE) !== 0,
+      (entry.etype & UVM_ET_NEEDSCOPY) !== 0,
+      adviceName(entry),
+    ),
+  );
 }
 
 /** `vnode:F`, `aobj:S`, `device:D`. */

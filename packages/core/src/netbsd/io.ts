@@ -1,13 +1,8 @@
-/** Waiting for a backing store: what comes at once costs nothing, what comes later puts the thread to sleep. */
+/** Waiting for a backing store, where moving less than was asked for is an error. */
 import type { Task, Thread } from '../kernel/thread.js';
 import type { IoResult } from '../machine/store.js';
-import { EIO } from './codes.js';
+import { ioResult as awaitResult, whole } from '../vm/io.js';
 import type { Vm } from './vm.js';
-
-/** Fewer bytes than there are is an error, like any other. */
-function whole(result: IoResult, wanted: number): IoResult {
-  return result >= 0 && result < wanted ? -EIO : result;
-}
 
 /** Waits inside a task for I/O that has to move `wanted` bytes. */
 export function* ioResult(
@@ -17,13 +12,7 @@ export function* ioResult(
   wanted: number,
   wmesg: string,
 ): Task<IoResult> {
-  if (typeof io === 'number') return whole(io, wanted);
-  let result = 0;
-  vm.kernel.awaitIo(thread, io, wmesg, (answer) => {
-    result = answer;
-  });
-  while (!thread.running) yield;
-  return whole(result, wanted);
+  return whole(yield* awaitResult(vm, thread, io, wmesg), wanted);
 }
 
 /** Hands an I/O result to `done`, now or when it comes; nobody sleeps for it. */

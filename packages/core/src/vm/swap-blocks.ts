@@ -1,5 +1,5 @@
 /**
- * The swap area and who owns which block of it.
+ * The swap area and who owns which block of it, on the two kernels that share the pager of 1998 (freebsd, dragonfly).
  *
  * `SwapArea` is the kernel's radix bitmap (blist) as far as it shows: a request for n blocks gets the lowest place where n free blocks
  * lie inside one aligned group of 32, and nothing when there is none, however many blocks are free elsewhere.
@@ -42,10 +42,15 @@ export class SwapArea {
 
   /** Gives one block back. */
   release(block: number): void {
-    if (this.isFree(block)) throw new Error(`swap block ${block} is freed twice`);
+    this.checkTaken(block);
     this.setFree(block);
     this.freeBlocks++;
     this.firstWithFree = Math.min(this.firstWithFree, block >> GROUP_SHIFT);
+  }
+
+  /** @throws Error for a block that nobody has */
+  protected checkTaken(block: number): void {
+    if (this.isFree(block)) throw new Error(`swap block ${block} is freed twice`);
   }
 
   isFree(block: number): boolean {
