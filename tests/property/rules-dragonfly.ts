@@ -3,6 +3,7 @@
  */
 import type { Access, DragonflySystem, Prot, VmSystem } from '@faultline/core';
 import { ACCESS_WRITE, PAGE_SIZE, PROT_READ, PROT_WRITE } from '@faultline/core';
+import { leakOf } from './leak.js';
 import type { ModelProcess } from './model.js';
 import type { Operation } from './program.js';
 import { anyPlace, type Rules, sharedUncopied } from './rules.js';
@@ -34,17 +35,9 @@ function seededDefect(operation: Operation, process: ModelProcess): string | nul
 
 /** Frames must be free, cached, or a file's; swap must be free. */
 function leak(system: VmSystem, asSeeded: boolean): string | null {
-  const { vm } = system as DragonflySystem;
-  const { swapArea } = vm;
-  if (swapArea.freeBlocks !== swapArea.blocks) return `${swapArea.blocks - swapArea.freeBlocks} swap blocks`;
-  // As seeded a wired page that has lost its translation stays wired (O9).
-  if (vm.wiredPages !== 0 && !asSeeded) return `${vm.wiredPages} wired pages`;
-  const anonymous = vm.objects.filter((object) => object?.anonymous === true);
-  if (anonymous.length > 0) return `${anonymous.length} anonymous objects`;
-  const counted = system.queues().reduce((sum, { pages }) => sum + pages, 0);
-  const { poolFrames } = vm.machine.memory;
-  // As seeded a page that try_to_cache leaves busy (O16) is on a queue all the same.
-  return counted === poolFrames || asSeeded ? null : `${poolFrames - counted} frames that are on no queue`;
+  // As seeded a wired page that has lost its translation stays wired (O9), and a page that try_to_cache leaves busy (O16) is on a queue all the
+  // same.
+  return leakOf(system as DragonflySystem, asSeeded);
 }
 
 /** A fault does not even try to allocate below 108 pages of a small machine, and of the others a third may be wired. */

@@ -6,6 +6,7 @@
  */
 import type { Access, CallResult, FreebsdSystem, NetbsdSystem, Prot, SystemName, VmSystem } from '@faultline/core';
 import { PAGE_SIZE, PROT_READ, PROT_WRITE, SYSTEMS } from '@faultline/core';
+import { leakOf } from './leak.js';
 import type { ModelProcess, Outcome, Place, Trouble } from './model.js';
 import { Model, placesIn } from './model.js';
 import { NetbsdModel } from './model-netbsd.js';
@@ -124,16 +125,8 @@ function freebsdDefect(operation: Operation, process: ModelProcess): string | nu
 
 /** Frames must be free, cached, or a file's; swap must be free. */
 function freebsdLeak(system: VmSystem, asSeeded: boolean): string | null {
-  const { vm } = system as FreebsdSystem;
-  const { swapArea } = vm;
-  if (swapArea.freeBlocks !== swapArea.blocks) return `${swapArea.blocks - swapArea.freeBlocks} swap blocks`;
-  if (vm.wiredPages !== 0 && !asSeeded) return `${vm.wiredPages} wired pages`;
-  const anonymous = vm.objects.filter((object) => object?.anonymous === true);
-  if (anonymous.length > 0) return `${anonymous.length} anonymous objects`;
-  const counted = system.queues().reduce((sum, { pages }) => sum + pages, 0);
-  const { poolFrames } = vm.machine.memory;
   // As seeded a partly valid page of a file can be on no queue (O20), and wired pages without an owner stay (O7).
-  return counted === poolFrames || asSeeded ? null : `${poolFrames - counted} frames that are on no queue`;
+  return leakOf(system as FreebsdSystem, asSeeded);
 }
 
 // ---- netbsd ----------------------------------------------------------------------------------------------------------

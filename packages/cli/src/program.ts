@@ -139,39 +139,43 @@ function addRecording(program: Command, environment: Environment, done: (answer:
     });
 }
 
+interface MachineOptions {
+  readonly memory: string;
+  readonly swap: string;
+}
+
+/** The machine that a trace runs on, and what is made of the result. */
+function addReplayOptions(command: Command, json: string): Command {
+  return command
+    .option('--memory <size>', MEMORY_HELP, MEMORY_DEFAULT)
+    .option('--swap <size>', SWAP_HELP, SWAP_DEFAULT)
+    .option('--json', json)
+    .option('--report <file>', REPORT_HELP)
+    .option('--parquet <file>', PARQUET_HELP)
+    .addHelpText('after', REPLAY_EXAMPLES);
+}
+
 function addReplay(
   program: Command,
   environment: Environment,
   systems: string,
   done: (answer: Answer) => Promise<void>,
 ): void {
-  program
+  const replay = program
     .command('replay')
     .description('run a recorded program through one system')
     .argument('<trace>')
-    .option('--system <name>', `the system to run it on: ${systems}`)
-    .option('--memory <size>', MEMORY_HELP, MEMORY_DEFAULT)
-    .option('--swap <size>', SWAP_HELP, SWAP_DEFAULT)
-    .option('--json', 'the result as JSON')
-    .option('--report <file>', REPORT_HELP)
-    .option('--parquet <file>', PARQUET_HELP)
-    .addHelpText('after', REPLAY_EXAMPLES)
-    .action(async (trace: string, options: { memory: string; swap: string }) => {
-      const { replayCommand } = await import('./commands/replay.js');
-      await done(replayCommand(environment, trace, options));
-    });
-  program
+    .option('--system <name>', `the system to run it on: ${systems}`);
+  addReplayOptions(replay, 'the result as JSON').action(async (trace: string, options: MachineOptions) => {
+    const { replayCommand } = await import('./commands/replay.js');
+    await done(replayCommand(environment, trace, options));
+  });
+  const compare = program
     .command('compare')
     .description('run a recorded program through every system, side by side')
-    .argument('<trace>')
-    .option('--memory <size>', MEMORY_HELP, MEMORY_DEFAULT)
-    .option('--swap <size>', SWAP_HELP, SWAP_DEFAULT)
-    .option('--json', 'the results as JSON')
-    .option('--report <file>', REPORT_HELP)
-    .option('--parquet <file>', PARQUET_HELP)
-    .addHelpText('after', REPLAY_EXAMPLES)
-    .action(async (trace: string, options: { memory: string; swap: string }) => {
-      const { compareCommand } = await import('./commands/replay.js');
-      await done(compareCommand(environment, trace, options));
-    });
+    .argument('<trace>');
+  addReplayOptions(compare, 'the results as JSON').action(async (trace: string, options: MachineOptions) => {
+    const { compareCommand } = await import('./commands/replay.js');
+    await done(compareCommand(environment, trace, options));
+  });
 }

@@ -14,6 +14,7 @@ import { RecordPool } from '../kernel/record-pool.js';
 import type { Thread } from '../kernel/thread.js';
 import type { Machine } from '../machine/machine.js';
 import type { BackingStore } from '../machine/store.js';
+import type { KernelOptions } from '../vm/routines.js';
 import { CsrgCounters } from './counters.js';
 import type { Fault, FaultListener } from './fault-state.js';
 import type { VmObject } from './object.js';
@@ -30,11 +31,7 @@ export type Allocation = 'frame' | 'swap' | 'pager';
 /** Objects without a reference that the kernel keeps for the next mapping (vm_cache_max). */
 export const VM_CACHE_MAX = 100;
 
-export interface VmOptions {
-  readonly swapPages: number;
-  readonly swapStore: BackingStore | null;
-  /** `as-seeded` reproduces every defect of the seed; `mended` repairs those that CAVEATS.md lists. */
-  readonly defects: 'as-seeded' | 'mended';
+export interface VmOptions extends KernelOptions {
   /** The source's DOTHREADS: whether an interrupted wait for a page ends the fault (true), or is just taken up again. */
   readonly interruptible: boolean;
 }

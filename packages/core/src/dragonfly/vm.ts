@@ -15,6 +15,7 @@ import type { Thread } from '../kernel/thread.js';
 import { Token } from '../kernel/token.js';
 import type { Machine } from '../machine/machine.js';
 import type { BackingStore } from '../machine/store.js';
+import type { KernelOptions } from '../vm/routines.js';
 import { DragonflyCounters } from './counters.js';
 import type { Fault, FaultListener } from './fault-state.js';
 import type { VmMap } from './map-entry.js';
@@ -32,11 +33,7 @@ export type Allocation = 'frame' | 'swap';
 /** How a pager is asked by the fault: as this revision does, or with the pages around the asked one as the dead block would. */
 export type ClusterRead = 'live' | 'additional-pages';
 
-export interface VmOptions {
-  readonly swapPages: number;
-  readonly swapStore: BackingStore | null;
-  /** `as-seeded` reproduces every defect of the seed; `mended` repairs those that CAVEATS.md lists. */
-  readonly defects: 'as-seeded' | 'mended';
+export interface VmOptions extends KernelOptions {
   readonly clusterRead: ClusterRead;
 }
 

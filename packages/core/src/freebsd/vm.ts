@@ -10,6 +10,7 @@ import { RecordPool } from '../kernel/record-pool.js';
 import type { Thread } from '../kernel/thread.js';
 import type { Machine } from '../machine/machine.js';
 import type { BackingStore } from '../machine/store.js';
+import type { KernelOptions } from '../vm/routines.js';
 import { SwapArea } from '../vm/swap-blocks.js';
 import { FreebsdCounters } from './counters.js';
 import type { Fault, FaultListener } from './fault-state.js';
@@ -23,13 +24,6 @@ import { computeThresholds } from './thresholds.js';
 
 /** What a test may make fail: the next allocation of this kind. */
 export type Allocation = 'frame' | 'swap';
-
-export interface VmOptions {
-  readonly swapPages: number;
-  readonly swapStore: BackingStore | null;
-  /** `as-seeded` reproduces every defect of the seed; `mended` repairs those that CAVEATS.md lists. */
-  readonly defects: 'as-seeded' | 'mended';
-}
 
 export class Vm {
   readonly kernel: Kernel;
@@ -82,7 +76,7 @@ export class Vm {
 
   constructor(
     readonly machine: Machine,
-    options: VmOptions,
+    options: KernelOptions,
   ) {
     this.kernel = new Kernel(machine.clock);
     this.giant = new Mutex(this.kernel, 'Giant', true);

@@ -8,6 +8,7 @@ import { Kernel } from '../kernel/kernel.js';
 import { RecordPool } from '../kernel/record-pool.js';
 import type { Machine } from '../machine/machine.js';
 import type { BackingStore } from '../machine/store.js';
+import type { KernelOptions } from '../vm/routines.js';
 import type { Anon } from './anon.js';
 import { EIO } from './codes.js';
 import { NetbsdCounters } from './counters.js';
@@ -23,11 +24,7 @@ import { SwapArea } from './swap.js';
 /** What a test may make fail: the next allocation of this kind. */
 export type Allocation = 'frame' | 'anon' | 'amap' | 'swap';
 
-export interface VmOptions {
-  readonly swapPages: number;
-  readonly swapStore: BackingStore | null;
-  /** `as-seeded` reproduces the seed; `mended` also repairs what CAVEATS.md lists under it. */
-  readonly defects: 'as-seeded' | 'mended';
+export interface VmOptions extends KernelOptions {
   /** Restores the five defects that hang or panic the kernel (CAVEATS.md: deadly). Default false. */
   readonly deadly?: boolean;
 }
