@@ -16,6 +16,7 @@ import type {
   ExtensionFactory,
   ScenarioExtension,
 } from './extensions.js';
+import { mapRequest } from './map-request.js';
 import { hex } from './print.js';
 
 type Named<N extends DragonflyCommand['name']> = Extract<DragonflyCommand, { readonly name: N }>;
@@ -176,21 +177,6 @@ function answerWords(address: number, answer: { readonly code: number; readonly 
   const words = `${pageHex(address)} ${kernName(answer.code)}`;
   if (answer.code !== KERN_SUCCESS) return words;
   return `${words} ${answer.major ? 'major' : 'minor'}`;
-}
-
-function mapRequest(command: Named<'map vpagetable' | 'map nosync'>, context: ExtensionContext): MapRequest {
-  const { address, pages, sharing, protection, backing } = command;
-  return {
-    address,
-    length: pages * PAGE_SIZE,
-    protection,
-    sharing,
-    fixed: true,
-    backing:
-      backing.kind === 'anon'
-        ? { kind: 'anon' }
-        : { kind: 'file', file: context.file(backing.name), offset: backing.offset * PAGE_SIZE },
-  };
 }
 
 function stackRequest(command: { readonly address: number; readonly pages: number }): MapRequest {

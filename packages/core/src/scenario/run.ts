@@ -12,10 +12,11 @@
 import { KernelHang, KernelPanic } from '../kernel/errors.js';
 import { ACCESS_READ, ACCESS_WRITE, type Access, PAGE_SIZE, pageOf } from '../machine/units.js';
 import { type CallResult, failed } from '../vm/errno.js';
-import type { MapRequest, SystemOptions, VmDevice, VmFile, VmProcess, VmSystem } from '../vm/system.js';
-import type { AccessAction, Action, CallAction, Command, MapAction, Range, Script } from './actions.js';
+import type { SystemOptions, VmDevice, VmFile, VmProcess, VmSystem } from '../vm/system.js';
+import type { AccessAction, Action, CallAction, Command, Range, Script } from './actions.js';
 import { machineDump, processDump } from './dump.js';
 import type { ExtensionAction, ExtensionContext, ExtensionFactory, ScenarioExtension } from './extensions.js';
+import { mapRequest } from './map-request.js';
 import { PatternStore, patternPage } from './pattern.js';
 import { hex } from './print.js';
 
@@ -199,7 +200,7 @@ export class ScenarioRun {
     const length = action.pages * PAGE_SIZE;
     switch (action.kind) {
       case 'map':
-        return system.map(process, this.mapRequest(action));
+        return system.map(process, mapRequest(action, this.context(action.kind)));
       case 'unmap':
         return system.unmap(process, action.address, length);
       case 'protect':
@@ -215,23 +216,6 @@ export class ScenarioRun {
       case 'sync':
         return system.sync(process, action.address, length);
     }
-  }
-
-  private mapRequest(action: MapAction): MapRequest {
-    const { address, pages, protection, sharing, backing } = action;
-    return {
-      address,
-      length: pages * PAGE_SIZE,
-      protection,
-      sharing,
-      fixed: true,
-      backing:
-        backing.kind === 'anon'
-          ? { kind: 'anon' }
-          : backing.kind === 'file'
-            ? { kind: 'file', file: this.file(backing.name), offset: backing.offset * PAGE_SIZE }
-            : { kind: 'device', device: this.device(backing.name), offset: backing.offset * PAGE_SIZE },
-    };
   }
 
   private file(name: string): VmFile {
