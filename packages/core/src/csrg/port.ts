@@ -23,7 +23,7 @@ import type { Inheritance, VmFile, VmProcess } from '../vm/system.js';
 import { stackCode } from './exec.js';
 import { faultStart } from './fault.js';
 import { beginFault, endFault } from './fault-pool.js';
-import { inspect, sizesOf } from './inspect.js';
+import { fileAt, inspect, sizesOf } from './inspect.js';
 import { FAULT_LOOP, KERN_FAILURE, KERN_PROTECTION_FAILURE, KERN_SUCCESS } from './kern.js';
 import { forkMap } from './map-copy.js';
 import { lockMap, unlockMap } from './map-entry.js';
@@ -219,6 +219,10 @@ export class CsrgPort implements VmPort {
 
   inspectPage(process: VmProcess, vpn: number): number {
     return inspect(this.vm, this.host.mine(process), vpn);
+  }
+
+  fileAt(process: VmProcess, vpn: number): VmFile | null {
+    return fileAt(this.host.mine(process).map, vpn);
   }
 
   sizes(process: VmProcess): { mapped: number; wired: number } {

@@ -15,7 +15,7 @@ import type { Advice, Inheritance, VmFile, VmProcess } from '../vm/system.js';
 import { VM_FAULT_BURST, VM_FAULT_DIRTY } from './fault-state.js';
 import { faultTask } from './fault-wire.js';
 import { forkMap } from './fork.js';
-import { inspect, sizesOf } from './inspect.js';
+import { fileAt, inspect, sizesOf } from './inspect.js';
 import { FAULT_LOOP, KERN_FAILURE, KERN_NO_SPACE, KERN_PROTECTION_FAILURE, KERN_RESOURCE_SHORTAGE } from './kern.js';
 import type { MapEntry, VmMap } from './map-entry.js';
 import { sysMincore } from './mincore.js';
@@ -219,6 +219,10 @@ export class DragonflyPort implements VmPort {
 
   inspectPage(process: VmProcess, vpn: number): number {
     return inspect(this.vm, this.host.mine(process).map, vpn);
+  }
+
+  fileAt(process: VmProcess, vpn: number): VmFile | null {
+    return fileAt(this.host.mine(process).map, vpn);
   }
 
   sizes(process: VmProcess): { mapped: number; wired: number } {

@@ -15,7 +15,7 @@ import type { Advice, Inheritance, VmFile, VmProcess } from '../vm/system.js';
 import { VM_FAULT_DIRTY, VM_FAULT_NORMAL } from './fault-state.js';
 import { faultTask } from './fault-wire.js';
 import { forkMap } from './fork.js';
-import { inspect, sizesOf } from './inspect.js';
+import { fileAt, inspect, sizesOf } from './inspect.js';
 import { KERN_FAILURE, KERN_NO_SPACE, KERN_PROTECTION_FAILURE, KERN_RESOURCE_SHORTAGE, KERN_SUCCESS } from './kern.js';
 import type { VmMap } from './map-entry.js';
 import { wireRange } from './map-wire.js';
@@ -224,6 +224,10 @@ export class FreebsdPort implements VmPort {
 
   inspectPage(process: VmProcess, vpn: number): number {
     return inspect(this.vm, this.host.mine(process).map, vpn);
+  }
+
+  fileAt(process: VmProcess, vpn: number): VmFile | null {
+    return fileAt(this.host.mine(process).map, vpn);
   }
 
   sizes(process: VmProcess): { mapped: number; wired: number } {

@@ -15,7 +15,7 @@ import { callResult, EACCES, EFAULT, EINVAL, ENOMEM, LOOP } from './codes.js';
 import { faultTask } from './fault-pool.js';
 import { FAULT_NORMAL } from './fault-state.js';
 import { forkMap } from './fork.js';
-import { inspect, sizesOf } from './inspect.js';
+import { fileAt, inspect, sizesOf } from './inspect.js';
 import { sysMmap } from './mmap.js';
 import { PGO_CLEANIT } from './object.js';
 import { exitProcess, type NetbsdProcess } from './process.js';
@@ -210,6 +210,10 @@ export class NetbsdPort implements VmPort {
 
   inspectPage(process: VmProcess, vpn: number): number {
     return inspect(this.vm, this.host.mine(process).map, vpn);
+  }
+
+  fileAt(process: VmProcess, vpn: number): VmFile | null {
+    return fileAt(this.host.mine(process).map, vpn);
   }
 
   sizes(process: VmProcess): { mapped: number; wired: number } {

@@ -127,7 +127,7 @@ export interface MappingInfo {
   readonly copyOnWrite: boolean;
   readonly needsCopy: boolean;
   readonly wiredCount: number;
-  /** Path of the file or pager, `anon`, or `device`. */
+  /** The path by which the file or pager was made, also once that is no name of it any more; `anon` where there is none. */
   readonly name: string;
   /** In memory, whoever brought it there. */
   readonly resident: number;

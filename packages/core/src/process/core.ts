@@ -7,6 +7,7 @@
 import type { Kernel } from '../kernel/kernel.js';
 import type { Task, Thread } from '../kernel/thread.js';
 import type { BackingStore } from '../machine/store.js';
+import { PAGE_SIZE } from '../machine/units.js';
 import type { VmPort } from '../vm/port.js';
 import type { SystemName, VmProcess, VmSystem } from '../vm/system.js';
 import type { Limits } from './api.js';
@@ -72,7 +73,14 @@ export class MachineCore {
     const vm = this.system.createFile(path, watched);
     const file: MachineFile = new MachineFile(path, vm, store, kind.writable, kind.resizable);
     this.files.named.set(path, file);
+    this.files.known.set(vm, file);
     return file;
+  }
+
+  /** The file that is mapped at an address, or null. */
+  fileAt(vm: VmProcess, address: number): MachineFile | null {
+    const mapped = this.port.fileAt(vm, Math.floor(address / PAGE_SIZE));
+    return mapped === null ? null : (this.files.known.get(mapped) ?? null);
   }
 
   /** The kernel has ended a process for want of memory. Its address space is gone already. */
@@ -105,6 +113,7 @@ export class MachineCore {
     if (this.port.fileHolds(file.vm) > 0) return;
     this.files.unlinked.delete(file);
     yield* this.port.releaseFile(thread, file.vm);
+    this.files.known.delete(file.vm);
     this.system.forgetFile(file.vm);
   }
 }

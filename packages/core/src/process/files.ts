@@ -102,4 +102,6 @@ export class FileTable {
   readonly named = new Map<string, MachineFile>();
   /** Files without one that are still open or mapped. */
   readonly unlinked = new Set<MachineFile>();
+  /** All of them, by what the kernel knows them as: names change hands, this does not. */
+  readonly known = new Map<VmFile, MachineFile>();
 }

@@ -291,15 +291,10 @@ function* syncStore({ process: { core }, vm }: Lwp, file: MachineFile): Task<Cal
 /** Files that are mapped in a range; a range of length 0 is the entry that holds its address. */
 function filesIn({ process: { core }, vm }: Lwp, address: number, length: number): Set<MachineFile> {
   const found = new Set<MachineFile>();
-  const all = [...core.files.named.values(), ...core.files.unlinked];
   for (const entry of core.system.entries(vm)) {
     if (entry.end <= address || entry.start >= address + Math.max(length, 1)) continue;
-    const layers = core.system.backing(vm, entry.start) ?? [];
-    for (const layer of layers) {
-      if (layer.kind === 'amap') continue;
-      const file = all.find((each) => layer.type === `vnode:${each.vm.name}`);
-      if (file !== undefined) found.add(file);
-    }
+    const file = core.fileAt(vm, entry.start);
+    if (file !== null) found.add(file);
   }
   return found;
 }

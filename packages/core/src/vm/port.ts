@@ -110,6 +110,8 @@ export interface VmPort {
 
   /** Bits of PAGE_RESIDENT ... for one page; 0 where nothing is mapped or nothing is there yet. */
   inspectPage(process: VmProcess, vpn: number): number;
+  /** The file whose object lies at the bottom of what is mapped at page `vpn`, whether it still has a name or not; null where there is none. */
+  fileAt(process: VmProcess, vpn: number): VmFile | null;
   /** Pages of the address space that lie in entries (map->size), and pages that are wired by entries. */
   sizes(process: VmProcess): { readonly mapped: number; readonly wired: number };
 }
