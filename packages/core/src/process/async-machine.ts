@@ -11,7 +11,7 @@ import { checkPages, checkPath } from './arguments.js';
 import { LateProcess } from './async-process.js';
 import { addPager, addStore, bootCore, statusOf, storeOf } from './boot.js';
 import type { MachineCore } from './core.js';
-import { flush } from './file-calls.js';
+import { syncFile } from './file-calls.js';
 import type { MachineFile } from './files.js';
 import { DATA_START, type ProcessCore } from './process-core.js';
 import { Words } from './words.js';
@@ -92,7 +92,7 @@ export class LateMachine implements AsyncMachine {
   async sync(): Promise<CallResult> {
     let first: CallResult = 0;
     for (const file of [...this.core.files.named.values()]) {
-      const result = await this.operate(flush(this.core, this.core.windows(this.core.operator), file));
+      const result = await this.operate(syncFile(this.core, file));
       if (first === 0) first = result;
     }
     return first;

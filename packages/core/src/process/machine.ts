@@ -19,7 +19,7 @@ import { checkPages, checkPath } from './arguments.js';
 import { addPager, addStore, bootCore, mustBeSynchronous, statusOf, storeOf } from './boot.js';
 import { type CapturedState, captureState, restoreState } from './capture.js';
 import type { MachineCore } from './core.js';
-import { flush } from './file-calls.js';
+import { syncFile } from './file-calls.js';
 import type { MachineFile } from './files.js';
 import { SyncProcess } from './process.js';
 import { DATA_START, type ProcessCore } from './process-core.js';
@@ -99,8 +99,8 @@ export class SyncMachine implements Machine {
 
   sync(): CallResult {
     let first: CallResult = 0;
-    for (const file of this.core.files.named.values()) {
-      const result = this.operate(flush(this.core, this.core.windows(this.core.operator), file));
+    for (const file of [...this.core.files.named.values()]) {
+      const result = this.operate(syncFile(this.core, file));
       if (first === 0) first = result;
     }
     return first;

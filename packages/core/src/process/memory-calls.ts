@@ -2,7 +2,7 @@
  * The memory calls as a program makes them: flags and descriptors in, and what of their checks lies above the virtual memory of the
  * kernel, in the order in which its system call makes them. The rest is the port's.
  */
-import type { Task } from '../kernel/thread.js';
+import type { Task, Thread } from '../kernel/thread.js';
 import { PAGE_SIZE } from '../machine/units.js';
 import type { CallResult, Errno } from '../vm/errno.js';
 import type { PortMapRequest } from '../vm/port.js';
@@ -10,7 +10,7 @@ import type { Prot } from '../vm/prot.js';
 import { PROT_ALL, PROT_READ, PROT_WRITE } from '../vm/prot.js';
 import type { Advice, Inheritance, MapBacking, SystemName } from '../vm/system.js';
 import { checkAddress, checkBits, checkBytes, checkDescriptor, checkOffset, checkRange } from './arguments.js';
-import type { Lwp } from './core.js';
+import type { Lwp, MachineCore } from './core.js';
 import type { MachineFile, OpenFile } from './files.js';
 import {
   MADV_FREE_NETBSD,
@@ -81,7 +81,10 @@ function* mmapTask(lwp: Lwp, wanted: Wanted): Task<CallResult> {
     wired: core.name === 'netbsd' && has(MAP_WIRED),
     vpagetable: core.name === 'dragonfly' && has(MAP_VPAGETABLE),
   };
+  const { file } = what;
+  if (file !== null) file.holds++;
   const result = yield* core.port.mmap(vm, request);
+  if (file !== null) file.holds--;
   yield* core.reap(core.port.threadOf(vm));
   return result;
 }
@@ -99,6 +102,7 @@ function wraps(system: SystemName, { length, offset, flags }: Wanted): Errno | n
 
 interface Backing {
   readonly backing: MapBacking;
+  readonly file: MachineFile | null;
   readonly maximum: Prot;
 }
 
@@ -117,7 +121,7 @@ function backingOf({ process }: Lwp, wanted: Wanted): Backing | Errno {
 function anonymousBacking(system: SystemName, { fd, offset }: Wanted): Backing | Errno {
   if (fd !== -1) return 'EINVAL';
   if (system === 'dragonfly' && offset !== 0) return 'EINVAL';
-  return { backing: { kind: 'anon' }, maximum: PROT_ALL };
+  return { backing: { kind: 'anon' }, file: null, maximum: PROT_ALL };
 }
 
 /** A file can be read by a mapping only through a descriptor that may read, and written only through one that may write. */
@@ -131,7 +135,7 @@ function fileBacking(open: OpenFile, { flags, protection, offset }: Wanted): Bac
     if ((protection & PROT_WRITE) !== 0) return 'EACCES';
     maximum &= ~PROT_WRITE;
   }
-  return { backing: { kind: 'file', file: file.vm, offset }, maximum };
+  return { backing: { kind: 'file', file: file.vm, offset }, file, maximum };
 }
 
 /** RLIMIT_AS: no such thing in 1992. */
@@ -272,18 +276,19 @@ function* msyncTask(lwp: Lwp, address: number, length: number, flags: number): T
   if (badSyncFlags(core.name, flags)) return 'EINVAL';
   // csrg's call has no flags: it always writes at once, and takes the pages out of memory.
   const async = core.name !== 'csrg' && (flags & MS_ASYNC) !== 0;
-  const result = yield* core.port.msync(vm, address, length, { async, invalidate: (flags & MS_INVALIDATE) !== 0 });
-  if (result !== 0 || async) return result;
-  for (const file of filesIn(lwp, address, length)) {
-    const synced = yield* syncStore(lwp, file);
-    if (synced !== 0) return synced;
+  const thread = core.port.threadOf(vm);
+  const files = filesIn(lwp, address, length);
+  for (const file of files) file.holds++;
+  let result = yield* core.port.msync(vm, address, length, { async, invalidate: (flags & MS_INVALIDATE) !== 0 });
+  for (const file of files) {
+    if (result === 0 && !async) result = yield* syncStore(core, thread, file);
+    yield* core.letGo(thread, file);
   }
-  return 0;
+  return result;
 }
 
 /** The file's store alone: its pages have been written. */
-function* syncStore({ process: { core }, vm }: Lwp, file: MachineFile): Task<CallResult> {
-  const thread = core.port.threadOf(vm);
+function* syncStore(core: MachineCore, thread: Thread, file: MachineFile): Task<CallResult> {
   const result = yield* answerOf(core, thread, file.store.sync(), 'msync');
   return result < 0 ? storeErrno(result) : 0;
 }

@@ -26,7 +26,7 @@ import {
   sysUnlink,
   sysWrite,
 } from './file-calls.js';
-import { checkImage, cloneTask, execTask, exitTask, forkTask, vfork } from './life.js';
+import { checkImage, cloneTask, enterTask, exitTask, forkTask, leaveTask, vfork } from './life.js';
 import type { SyncMachine } from './machine.js';
 import {
   sysBrk,
@@ -228,11 +228,12 @@ export class SyncProcess extends ProcessFace implements Process {
 
   exec(image: Image = { segments: [] }): CallResult {
     checkImage(image);
-    return this.call(({ process }) => execTask(process, image));
+    const wanted = this.call((lwp) => leaveTask(lwp, image));
+    return typeof wanted === 'string' ? wanted : this.call((lwp) => enterTask(lwp, wanted));
   }
 
   exit(): void {
-    if (this.process.alive) this.call(({ process }) => exitTask(process, null));
+    if (this.process.alive) this.call((lwp) => exitTask(lwp, null));
   }
 
   // ---- accesses -----------------------------------------------------------------------------------------------------
@@ -274,7 +275,7 @@ export class SyncProcess extends ProcessFace implements Process {
   /** Comes back if the access is to be tried again, and raises the signal if not. */
   private deliver(signal: SignalValue, retries: number): void {
     if (signal.signal === 'SIGKILL') {
-      if (this.process.alive) this.call(({ process }) => exitTask(process, signal));
+      if (this.process.alive) this.call((lwp) => exitTask(lwp, signal));
     } else if (retries < MOST_RETRIES && this.onSignal?.(signal) === 'retry') {
       this.process.ready();
       return;
