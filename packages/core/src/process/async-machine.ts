@@ -9,7 +9,7 @@ import type { SystemName, VmSystem } from '../vm/system.js';
 import type { AsyncMachine, AsyncMachineOptions, AsyncProcess, FileContents, FileStatus, UserPager } from './api.js';
 import { checkPages, checkPath } from './arguments.js';
 import { LateProcess } from './async-process.js';
-import { addPager, addStore, bootCore, statusOf, storeOf } from './boot.js';
+import { addPager, addStore, bootCore, statusOf, storeOf, storesOf } from './boot.js';
 import type { MachineCore } from './core.js';
 import { syncFile } from './file-calls.js';
 import type { MachineFile } from './files.js';
@@ -125,7 +125,7 @@ export class LateMachine implements AsyncMachine {
  * @throws TypeError or RangeError for an option that cannot be, naming it
  */
 export function createAsyncMachine(options: AsyncMachineOptions): AsyncMachine {
-  const stores = Object.entries(options.files ?? {}).map(([path, it]) => [path, storeOf(it)] as const);
+  const stores = storesOf(options);
   const core = bootCore(options);
   for (const [path, store] of stores) addStore(core, path, store);
   return new LateMachine(core);

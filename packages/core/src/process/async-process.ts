@@ -363,17 +363,17 @@ export class LateProcess extends ProcessFace implements AsyncProcess {
   }
 
   async store8(address: number, value: number): Promise<void> {
-    checkValue(value, 8);
+    checkValue('value', value, 8);
     await this.access(address, 1, ACCESS_WRITE, (places) => this.machine.words.store(places, 1, value));
   }
 
   async store16(address: number, value: number): Promise<void> {
-    checkValue(value, 16);
+    checkValue('value', value, 16);
     await this.access(address, 2, ACCESS_WRITE, (places) => this.machine.words.store(places, 2, value));
   }
 
   async store32(address: number, value: number): Promise<void> {
-    checkValue(value, 32);
+    checkValue('value', value, 32);
     await this.access(address, 4, ACCESS_WRITE, (places) => this.machine.words.store(places, 4, value));
   }
 
@@ -388,8 +388,8 @@ export class LateProcess extends ProcessFace implements AsyncProcess {
 
   async compareAndSwap32(address: number, expected: number, replacement: number): Promise<number> {
     checkAligned(address, 4);
-    checkValue(expected, 32);
-    checkValue(replacement, 32);
+    checkValue('expected', expected, 32);
+    checkValue('replacement', replacement, 32);
     const { words } = this.machine;
     return await this.access(address, 4, ACCESS_WRITE, ({ first }) => words.swap32(first, expected, replacement));
   }
@@ -430,14 +430,14 @@ export class LateProcess extends ProcessFace implements AsyncProcess {
   }
 
   tryStore8(address: number, value: number): boolean {
-    checkValue(value, 8);
+    checkValue('value', value, 8);
     const place = this.placeAtOnce(address, ACCESS_WRITE);
     if (place >= 0) this.process.core.bytes[place] = value;
     return place >= 0;
   }
 
   tryStore32(address: number, value: number): boolean {
-    checkValue(value, 32);
+    checkValue('value', value, 32);
     const place = this.placeAtOnce(address, ACCESS_WRITE);
     if (place < 0 || leftInPage(address) < 4) return false;
     this.machine.words.set32(place, value);

@@ -8,7 +8,7 @@
 import type { Task, Thread } from '../kernel/thread.js';
 import { ACCESS_READ, ACCESS_WRITE } from '../machine/units.js';
 import type { CallResult, Errno } from '../vm/errno.js';
-import { checkDescriptor, checkLength, checkOffset, checkPath, checkRange } from './arguments.js';
+import { checkDescriptor, checkInt, checkLength, checkOffset, checkPath, checkRange } from './arguments.js';
 import type { Lwp, MachineCore } from './core.js';
 import { dropReference, locked, type MachineFile, OpenFile } from './files.js';
 import { O_APPEND, O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } from './flags.js';
@@ -23,7 +23,7 @@ export type CreateFile = (path: string) => MachineFile;
 /** open(2). */
 export function sysOpen(lwp: Lwp, path: string, flags: number, create: CreateFile): Task<CallResult> {
   checkPath(path);
-  checkDescriptor(flags);
+  checkInt('flags', flags);
   lwp.process.core.enterKernel();
   return openTask(lwp, path, flags, create);
 }

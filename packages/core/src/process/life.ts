@@ -10,7 +10,7 @@
  */
 import type { Task } from '../kernel/thread.js';
 import { PAGE_SIZE, USER_MAX_ADDRESS } from '../machine/units.js';
-import { checkWhole } from '../vm/arguments.js';
+import { checkWhole, shown } from '../vm/arguments.js';
 import type { CallResult, Errno } from '../vm/errno.js';
 import type { PortMapRequest } from '../vm/port.js';
 import { PROT_ALL, PROT_READ, PROT_WRITE } from '../vm/prot.js';
@@ -97,7 +97,7 @@ export function* exitTask({ process, vm }: Lwp, killedBy: SignalValue | null): T
 
 /** What is wrong with an image before anything is touched. */
 export function checkImage(image: Image): void {
-  if (typeof image !== 'object' || image === null) throw new TypeError(`image must be an object, not ${String(image)}`);
+  if (typeof image !== 'object' || image === null) throw new TypeError(`image must be an object, not ${shown(image)}`);
   if (!Array.isArray(image.segments)) throw new TypeError('image.segments must be an array');
   for (const [i, segment] of (image.segments as readonly ImageSegment[]).entries()) {
     const name = `image.segments[${i}]`;
@@ -105,7 +105,7 @@ export function checkImage(image: Image): void {
     checkPages(`${name}.address`, segment.address, PAGE_SIZE);
     checkWhole(`${name}.length`, segment.length, USER_MAX_ADDRESS);
     checkWhole(`${name}.protection`, segment.protection, PROT_ALL);
-    if (segment.path !== undefined) checkPath(segment.path);
+    if (segment.path !== undefined) checkPath(segment.path, `${name}.path`);
     if (segment.offset !== undefined) checkPages(`${name}.offset`, segment.offset, 0);
   }
   if (image.dataStart !== undefined) checkPages('image.dataStart', image.dataStart, PAGE_SIZE);

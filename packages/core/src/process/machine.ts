@@ -1,8 +1,7 @@
 /** A machine whose stores all answer at once: every call returns when it is done. */
 import type { Task } from '../kernel/thread.js';
-import type { BackingStore } from '../machine/store.js';
 import { PAGE_SIZE } from '../machine/units.js';
-import { checkName } from '../vm/arguments.js';
+import { checkName, checkStore } from '../vm/arguments.js';
 import type { CallResult } from '../vm/errno.js';
 import type { SystemName, VmSystem } from '../vm/system.js';
 import type {
@@ -16,7 +15,7 @@ import type {
   SyncUserPager,
 } from './api.js';
 import { checkPages, checkPath } from './arguments.js';
-import { addPager, addStore, bootCore, mustBeSynchronous, statusOf, storeOf } from './boot.js';
+import { addPager, addStore, bootCore, mustBeSynchronous, statusOf, storeOf, storesOf } from './boot.js';
 import { type CapturedState, captureState, restoreState } from './capture.js';
 import type { MachineCore } from './core.js';
 import { syncFile } from './file-calls.js';
@@ -145,9 +144,12 @@ class TakenSnapshot implements Snapshot {
  * @throws TypeError or RangeError for an option that cannot be, naming it
  */
 export function createMachine(options: MachineOptions): Machine {
-  const stores: [string, BackingStore][] = Object.entries(options.files ?? {}).map(([path, it]) => [path, storeOf(it)]);
+  const stores = storesOf(options);
   for (const [path, store] of stores) mustBeSynchronous(path, store);
-  if (options.swapStore !== undefined) mustBeSynchronous('swapStore', options.swapStore);
+  if (options.swapStore !== undefined) {
+    checkStore(options.swapStore, 'swapStore');
+    mustBeSynchronous('swapStore', options.swapStore);
+  }
   const core = bootCore(options);
   for (const [path, store] of stores) addStore(core, path, store);
   return new SyncMachine(core);

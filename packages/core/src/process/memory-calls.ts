@@ -9,7 +9,15 @@ import type { PortMapRequest } from '../vm/port.js';
 import type { Prot } from '../vm/prot.js';
 import { PROT_ALL, PROT_READ, PROT_WRITE } from '../vm/prot.js';
 import type { Advice, Inheritance, MapBacking, SystemName } from '../vm/system.js';
-import { checkAddress, checkBits, checkBytes, checkDescriptor, checkOffset, checkRange } from './arguments.js';
+import {
+  checkAddress,
+  checkBits,
+  checkBytes,
+  checkDescriptor,
+  checkInt,
+  checkOffset,
+  checkRange,
+} from './arguments.js';
 import type { Lwp, MachineCore } from './core.js';
 import type { MachineFile, OpenFile } from './files.js';
 import {
@@ -186,16 +194,10 @@ export function sysMadvise(
   advice: number,
 ): Task<CallResult> {
   checkRange(address, length);
-  checkDescriptorLike('advice', advice);
+  checkInt('advice', advice);
   if (core.name === 'csrg') return answer('EOPNOTSUPP');
   const word = adviceOf(core.name, advice);
   return word === null ? answer('EINVAL') : core.port.madvise(vm, address, length, word);
-}
-
-/** A number that C would take for an int. */
-function checkDescriptorLike(name: string, value: unknown): void {
-  if (typeof value !== 'number') throw new TypeError(`${name} must be a number, not ${String(value)}`);
-  if (!Number.isInteger(value)) throw new RangeError(`${name} must be a whole number, not ${value}`);
 }
 
 const INHERITANCE: readonly Inheritance[] = ['share', 'copy', 'none'];
@@ -208,7 +210,7 @@ export function sysMinherit(
   how: number,
 ): Task<CallResult> {
   checkRange(address, length);
-  checkDescriptorLike('how', how);
+  checkInt('how', how);
   const word = INHERITANCE[how];
   return word === undefined ? answer('EINVAL') : core.port.minherit(vm, address, length, word);
 }
@@ -337,7 +339,7 @@ function* brkTask({ process, vm }: Lwp, address: number): Task<CallResult> {
 
 /** What the C library makes of brk: answers where the segment ended before. */
 export function sysSbrk(lwp: Lwp, increment: number): Task<CallResult> {
-  checkDescriptorLike('increment', increment);
+  checkInt('increment', increment);
   return sbrkTask(lwp, increment);
 }
 

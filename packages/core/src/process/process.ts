@@ -325,20 +325,20 @@ export class SyncProcess extends ProcessFace implements Process {
   }
 
   store8(address: number, value: number): void {
-    if ((value & 0xff) !== value) checkValue(value, 8);
+    if (typeof value !== 'number' || (value & 0xff) !== value) checkValue('value', value, 8);
     const place = this.place(address, ACCESS_WRITE);
     this.bytes[place >= 0 ? place : this.bring(address, ACCESS_WRITE)] = value;
   }
 
   store16(address: number, value: number): void {
-    if ((value & 0xffff) !== value) checkValue(value, 16);
+    if (typeof value !== 'number' || (value & 0xffff) !== value) checkValue('value', value, 16);
     const place = this.place(address, ACCESS_WRITE);
     if (place >= 0 && (address & PAGE_MASK) <= PAGE_SIZE - 2) this.words.set16(place, value);
     else this.words.store(this.places(address, 2, ACCESS_WRITE), 2, value);
   }
 
   store32(address: number, value: number): void {
-    if ((value | 0) !== value) checkValue(value, 32);
+    if (typeof value !== 'number' || (value | 0) !== value) checkValue('value', value, 32);
     const place = this.place(address, ACCESS_WRITE);
     if (place >= 0 && (address & PAGE_MASK) <= PAGE_SIZE - 4) this.words.set32(place, value);
     else this.words.store(this.places(address, 4, ACCESS_WRITE), 4, value);
@@ -360,8 +360,8 @@ export class SyncProcess extends ProcessFace implements Process {
 
   compareAndSwap32(address: number, expected: number, replacement: number): number {
     checkAligned(address, 4);
-    checkValue(expected, 32);
-    checkValue(replacement, 32);
+    checkValue('expected', expected, 32);
+    checkValue('replacement', replacement, 32);
     return this.words.swap32(this.bring(address, ACCESS_WRITE), expected, replacement);
   }
 
