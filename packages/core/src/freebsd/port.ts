@@ -9,7 +9,7 @@ import type { Task, Thread } from '../kernel/thread.js';
 import type { Pmap } from '../machine/pagetable.js';
 import { ACCESS_WRITE, type Access, PAGE_SIZE, USER_MAX_PAGE } from '../machine/units.js';
 import type { CallResult, Errno } from '../vm/errno.js';
-import type { PortMapRequest, SyncFlags, TrapSignal, VmPort } from '../vm/port.js';
+import type { FileRange, PortMapRequest, SyncFlags, TrapSignal, VmPort } from '../vm/port.js';
 import { PROT_NONE, PROT_OF_ACCESS, PROT_READ, PROT_WRITE, type Prot } from '../vm/prot.js';
 import type { Advice, Inheritance, VmFile, VmProcess } from '../vm/system.js';
 import { VM_FAULT_DIRTY, VM_FAULT_NORMAL } from './fault-state.js';
@@ -120,7 +120,11 @@ export class FreebsdPort implements VmPort {
   }
 
   msync(process: VmProcess, address: number, length: number, flags: SyncFlags): Task<CallResult> {
-    return this.call(process, (p) => msync(this.vm, p, address, length, flags));
+    return this.call(process, (p) => sysMsync(this.vm, p, address, length, flags.invalidate));
+  }
+
+  msyncLater(process: VmProcess, address: number, length: number): Task<readonly FileRange[] | Errno> {
+    return this.call(process, (p) => msyncLater(this.vm, p, address, length));
   }
 
   mincore(process: VmProcess, address: number, length: number, vector: Uint8Array): Task<CallResult> {
@@ -198,13 +202,13 @@ export class FreebsdPort implements VmPort {
     vnode.lock.releaseWrite(thread);
   }
 
-  *flushFile(thread: Thread, file: VmFile): Task<CallResult> {
+  *flushFile(thread: Thread, file: VmFile, part?: Omit<FileRange, 'file'>): Task<CallResult> {
     const vnode = file as VnodeHandle;
     const { object } = vnode;
     if (object === null) return 0;
     while (!vnode.lock.acquireWrite(thread)) yield;
     while (!object.lock.acquire(thread)) yield;
-    const ok = yield* objectPageClean(this.vm, thread, object, 0, 0);
+    const ok = yield* objectPageClean(this.vm, thread, object, part?.start ?? 0, part?.end ?? 0);
     object.lock.release(thread);
     vnode.lock.releaseWrite(thread);
     return ok ? 0 : 'EIO';
@@ -283,8 +287,9 @@ function accessibleRuns(map: VmMap): { start: number; end: number }[] {
     .map(({ start, end }) => ({ start, end: Math.min(end, USER_MAX_PAGE) }));
 }
 
-/** What is asked for later is done at once: nobody can tell, and the answer has the error. */
-function* msync(vm: Vm, p: FreebsdProcess, address: number, length: number, flags: SyncFlags): Task<CallResult> {
-  if (flags.async && flags.invalidate) return 'EINVAL';
-  return yield* sysMsync(vm, p, address, length, flags.invalidate);
+/** What is asked for later is not written here: `flushFile` does it, on a thread that nobody waits for. */
+function* msyncLater(vm: Vm, p: FreebsdProcess, address: number, length: number): Task<readonly FileRange[] | Errno> {
+  const later: FileRange[] = [];
+  const result = yield* sysMsync(vm, p, address, length, false, later);
+  return typeof result === 'string' ? result : later;
 }

@@ -37,7 +37,6 @@ import {
   sysMlockall,
   sysMmap,
   sysMprotect,
-  sysMsync,
   sysMunlock,
   sysMunlockall,
   sysMunmap,
@@ -47,6 +46,7 @@ import { MOST_RETRIES } from './process.js';
 import type { ProcessCore } from './process-core.js';
 import { leftInPage } from './resolve.js';
 import { MemorySignal } from './signals.js';
+import { sysMsync } from './sync-calls.js';
 import { ProcessTable } from './table.js';
 import { ProcessFace } from './view.js';
 

@@ -2,7 +2,7 @@
  * The memory calls as a program makes them: flags and descriptors in, and what of their checks lies above the virtual memory of the
  * kernel, in the order in which its system call makes them. The rest is the port's.
  */
-import type { Task, Thread } from '../kernel/thread.js';
+import type { Task } from '../kernel/thread.js';
 import { PAGE_SIZE } from '../machine/units.js';
 import type { CallResult, Errno } from '../vm/errno.js';
 import type { PortMapRequest } from '../vm/port.js';
@@ -18,7 +18,7 @@ import {
   checkOffset,
   checkRange,
 } from './arguments.js';
-import type { Lwp, MachineCore } from './core.js';
+import type { Lwp } from './core.js';
 import type { MachineFile, OpenFile } from './files.js';
 import {
   MADV_FREE_NETBSD,
@@ -32,11 +32,7 @@ import {
   MAP_WIRED,
   MCL_CURRENT,
   MCL_FUTURE,
-  MS_ASYNC,
-  MS_INVALIDATE,
-  MS_SYNC_NETBSD,
 } from './flags.js';
-import { answerOf, storeErrno } from './window.js';
 
 /** What mmap was asked for, once its flags are understood. */
 interface Wanted {
@@ -253,57 +249,6 @@ export function sysMlockall({ process, vm }: Lwp, flags: number): Task<CallResul
 export function sysMunlockall({ process, vm }: Lwp): Task<CallResult> {
   const { core } = process;
   return core.name === 'csrg' ? answer('EOPNOTSUPP') : core.port.munlockall(vm);
-}
-
-/** The errors of msync's flags. */
-function badSyncFlags(system: SystemName, flags: number): boolean {
-  const async = (flags & MS_ASYNC) !== 0;
-  if (system === 'csrg') return false;
-  if (system !== 'netbsd') return async && (flags & MS_INVALIDATE) !== 0;
-  const known = MS_ASYNC | MS_INVALIDATE | MS_SYNC_NETBSD;
-  // 0 is what MS_SYNC is elsewhere; the kernel refuses a call with none of the three, so the number is taken for MS_SYNC before it comes here.
-  return (flags & ~known) !== 0 || (async && (flags & MS_SYNC_NETBSD) !== 0);
-}
-
-/** msync(2). What it wrote synchronously is on stable storage when it returns. */
-export function sysMsync(lwp: Lwp, address: number, length: number, flags: number): Task<CallResult> {
-  checkRange(address, length);
-  checkBits('flags', flags);
-  return msyncTask(lwp, address, length, flags);
-}
-
-function* msyncTask(lwp: Lwp, address: number, length: number, flags: number): Task<CallResult> {
-  const { process, vm } = lwp;
-  const { core } = process;
-  if (badSyncFlags(core.name, flags)) return 'EINVAL';
-  // csrg's call has no flags: it always writes at once, and takes the pages out of memory.
-  const async = core.name !== 'csrg' && (flags & MS_ASYNC) !== 0;
-  const thread = core.port.threadOf(vm);
-  const files = filesIn(lwp, address, length);
-  for (const file of files) file.holds++;
-  let result = yield* core.port.msync(vm, address, length, { async, invalidate: (flags & MS_INVALIDATE) !== 0 });
-  for (const file of files) {
-    if (result === 0 && !async) result = yield* syncStore(core, thread, file);
-    yield* core.letGo(thread, file);
-  }
-  return result;
-}
-
-/** The file's store alone: its pages have been written. */
-function* syncStore(core: MachineCore, thread: Thread, file: MachineFile): Task<CallResult> {
-  const result = yield* answerOf(core, thread, file.store.sync(), 'msync');
-  return result < 0 ? storeErrno(result) : 0;
-}
-
-/** Files that are mapped in a range; a range of length 0 is the entry that holds its address. */
-function filesIn({ process: { core }, vm }: Lwp, address: number, length: number): Set<MachineFile> {
-  const found = new Set<MachineFile>();
-  for (const entry of core.system.entries(vm)) {
-    if (entry.end <= address || entry.start >= address + Math.max(length, 1)) continue;
-    const file = core.fileAt(vm, entry.start);
-    if (file !== null) found.add(file);
-  }
-  return found;
 }
 
 /** mincore(2). */

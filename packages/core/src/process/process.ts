@@ -37,7 +37,6 @@ import {
   sysMlockall,
   sysMmap,
   sysMprotect,
-  sysMsync,
   sysMunlock,
   sysMunlockall,
   sysMunmap,
@@ -46,6 +45,7 @@ import {
 import type { ProcessCore } from './process-core.js';
 import { leftInPage, MOST_FAULTS, tooManyFaults } from './resolve.js';
 import { MemorySignal, OUT_OF_MEMORY, signalValue } from './signals.js';
+import { sysMsync } from './sync-calls.js';
 import { ProcessTable } from './table.js';
 import { ProcessFace } from './view.js';
 import type { Words } from './words.js';
