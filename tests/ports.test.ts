@@ -174,10 +174,10 @@ describe.each(NAMES)('%s', (name) => {
       bench.write(BASE + 1, 77);
       store.fails = true;
       expect(bench.flush(file)).toBe('EIO');
-      expect(bench.run(bench.port.msync(bench.a, AT, 3 * P, { async: false, invalidate: false }))).toBe('EIO');
+      expect(bench.run(bench.port.msync(bench.a, AT, 3 * P, { invalidate: false }))).toBe('EIO');
       expect(bench.port.inspectPage(bench.a, BASE + 1) & PAGE_DIRTY).toBe(PAGE_DIRTY);
       store.fails = false;
-      expect(bench.run(bench.port.msync(bench.a, AT, 3 * P, { async: false, invalidate: false }))).toBe(0);
+      expect(bench.run(bench.port.msync(bench.a, AT, 3 * P, { invalidate: false }))).toBe(0);
       expect(store.byte(P)).toBe(77);
       bench.system.check();
     });

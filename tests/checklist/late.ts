@@ -6,12 +6,12 @@ import assert from 'node:assert/strict';
 import type { BackingStore, IoResult } from '@faultline/core';
 import { Gate } from '@faultline/core';
 
-export type Held = 'read' | 'write';
+export type Held = 'read' | 'write' | 'truncate' | 'sync';
 
 /** Answers later. While `hold` says so, calls of a kind wait until `release`. */
 export class GatedStore implements BackingStore {
   readonly synchronous = false;
-  readonly counts = { read: 0, write: 0 };
+  readonly counts = { read: 0, write: 0, truncate: 0, sync: 0 };
   waiting = 0;
   private gates: Partial<Record<Held, Gate>> = {};
 
@@ -37,13 +37,11 @@ export class GatedStore implements BackingStore {
   write(offset: number, buffers: readonly Uint8Array[]): Promise<IoResult> {
     return this.later('write', () => this.inner.write(offset, buffers));
   }
-  async truncate(bytes: number): Promise<IoResult> {
-    await turn();
-    return this.inner.truncate(bytes);
+  truncate(bytes: number): Promise<IoResult> {
+    return this.later('truncate', () => this.inner.truncate(bytes));
   }
-  async sync(): Promise<IoResult> {
-    await turn();
-    return this.inner.sync();
+  sync(): Promise<IoResult> {
+    return this.later('sync', () => this.inner.sync());
   }
   close(): void {
     this.inner.close();

@@ -1,10 +1,11 @@
 /**
- * Garbage in the public API: whatever is passed, a call answers, or throws what its documentation says (a TypeError or RangeError that names something, a signal,
- * the error of a process that has ended), and every invariant of the kernel holds afterwards.
+ * Garbage in the public API: whatever is passed, a call answers, or throws what its documentation says (a TypeError or RangeError that begins with the name of
+ * one of the call's arguments, a signal, the error of a process that has ended), and every invariant of the kernel holds afterwards.
  *
  * A minute in all, a quarter of it a system; the seed is in the name of a failure. FAULTLINE_FUZZ_SECONDS changes how long.
  */
 import {
+  createAsyncMachine,
   createMachine,
   KernelHang,
   MAP_ANON,
@@ -118,65 +119,68 @@ function argument(random: Random): unknown {
   }
 }
 
-const PROCESS_CALLS: readonly (keyof Process)[] = [
-  'mmap',
-  'munmap',
-  'mprotect',
-  'madvise',
-  'minherit',
-  'mlock',
-  'munlock',
-  'mlockall',
-  'munlockall',
-  'msync',
-  'mincore',
-  'brk',
-  'sbrk',
-  'open',
-  'close',
-  'read',
-  'write',
-  'pread',
-  'pwrite',
-  'ftruncate',
-  'fsync',
-  'unlink',
-  'dup',
-  'lseek',
-  'copyin',
-  'copyout',
-  'touch',
-  'load8',
-  'load16',
-  'load32',
-  'load64',
-  'store8',
-  'store16',
-  'store32',
-  'store64',
-  'fetch32',
-  'compareAndSwap32',
-  'compareAndSwap64',
-  'fork',
-  'vfork',
-  'clone',
-  'exec',
-  'exit',
-  'setLimits',
-  'usage',
-  'maps',
-  'mapsText',
+/** Calls by name, with the names of their arguments. */
+type Calls<T> = readonly (readonly [name: keyof T, ...names: string[]])[];
+
+const PROCESS_CALLS: Calls<Process> = [
+  ['mmap', 'address', 'length', 'protection', 'flags', 'fd', 'offset'],
+  ['munmap', 'address', 'length'],
+  ['mprotect', 'address', 'length', 'protection'],
+  ['madvise', 'address', 'length', 'advice'],
+  ['minherit', 'address', 'length', 'how'],
+  ['mlock', 'address', 'length'],
+  ['munlock', 'address', 'length'],
+  ['mlockall', 'flags'],
+  ['munlockall'],
+  ['msync', 'address', 'length', 'flags'],
+  ['mincore', 'address', 'length', 'vector'],
+  ['brk', 'address'],
+  ['sbrk', 'increment'],
+  ['open', 'path', 'flags'],
+  ['close', 'fd'],
+  ['read', 'fd', 'address', 'length'],
+  ['write', 'fd', 'address', 'length'],
+  ['pread', 'fd', 'address', 'length', 'offset'],
+  ['pwrite', 'fd', 'address', 'length', 'offset'],
+  ['ftruncate', 'fd', 'length'],
+  ['fsync', 'fd'],
+  ['unlink', 'path'],
+  ['dup', 'fd'],
+  ['lseek', 'fd', 'offset'],
+  ['copyin', 'address', 'into'],
+  ['copyout', 'from', 'address'],
+  ['touch', 'address', 'length', 'access'],
+  ['load8', 'address'],
+  ['load16', 'address'],
+  ['load32', 'address'],
+  ['load64', 'address'],
+  ['store8', 'address', 'value'],
+  ['store16', 'address', 'value'],
+  ['store32', 'address', 'value'],
+  ['store64', 'address', 'value'],
+  ['fetch32', 'address'],
+  ['compareAndSwap32', 'address', 'expected', 'replacement'],
+  ['compareAndSwap64', 'address', 'expected', 'replacement'],
+  ['fork', 'name'],
+  ['vfork', 'name'],
+  ['clone', 'name'],
+  ['exec', 'image'],
+  ['exit'],
+  ['setLimits', 'limits'],
+  ['usage'],
+  ['maps'],
+  ['mapsText'],
 ];
-const MACHINE_CALLS: readonly (keyof Machine)[] = [
-  'spawn',
-  'createFile',
-  'createPager',
-  'exists',
-  'status',
-  'paths',
-  'sync',
-  'pageout',
-  'restore',
+const MACHINE_CALLS: Calls<Machine> = [
+  ['spawn', 'name'],
+  ['createFile', 'path', 'contents'],
+  ['createPager', 'path', 'pager'],
+  ['exists', 'path'],
+  ['status', 'path'],
+  ['paths'],
+  ['sync'],
+  ['pageout', 'bytes'],
+  ['restore', 'snapshot'],
 ];
 /** Calls that would take long, or end what the others need, come seldom. */
 const SELDOM: ReadonlySet<string> = new Set([
@@ -189,8 +193,15 @@ const SELDOM: ReadonlySet<string> = new Set([
   'setLimits',
 ]);
 
-function expected(error: unknown): boolean {
-  if (error instanceof MemorySignal || error instanceof RangeError || error instanceof TypeError) return true;
+/** Whether an error begins with the name of an argument: `address`, `limits.data`, `image.segments[0]`. */
+function namesOne(message: string, names: readonly string[]): boolean {
+  const first = /^[A-Za-z]+/.exec(message)?.[0];
+  return first !== undefined && names.includes(first);
+}
+
+function expected(error: unknown, names: readonly string[]): boolean {
+  if (error instanceof MemorySignal) return true;
+  if (error instanceof RangeError || error instanceof TypeError) return namesOne(error.message, names);
   // csrg waits for memory for ever when nothing can be freed: its documented end.
   if (error instanceof KernelHang) return false;
   return (
@@ -229,7 +240,7 @@ class Fuzz {
   private process(): Process {
     const { machine, random } = this;
     const all = machine.processes;
-    if (all.length > 6) this.tolerantly(() => pick(random, all).exit());
+    if (all.length > 6) this.tolerantly([], () => pick(random, all).exit());
     if (all.length > 0 && random(20) !== 0) return pick(random, machine.processes.length > 0 ? machine.processes : all);
     const fresh = machine.spawn('fuzzed');
     fresh.mmap(0x10000, 4 * 4096, PROT_READ | PROT_WRITE, MAP_ANON | MAP_PRIVATE | MAP_FIXED);
@@ -243,19 +254,20 @@ class Fuzz {
       string,
       (...args: unknown[]) => unknown
     >;
-    const name = pick(random, onMachine ? MACHINE_CALLS : PROCESS_CALLS) as string;
+    const calls: Calls<Record<string, unknown>> = onMachine ? MACHINE_CALLS : PROCESS_CALLS;
+    const [name, ...names] = pick(random, calls);
     if (SELDOM.has(name) && random(10) !== 0) return;
     const args = Array.from({ length: random(6) }, () => argument(random));
     this.log.push(`${name}(${args.map(shown).join(', ')})`);
     if (this.log.length > 30) this.log.shift();
-    this.tolerantly(() => (target[name] as (...args: unknown[]) => unknown)(...args));
+    this.tolerantly(names, () => (target[name] as (...args: unknown[]) => unknown)(...args));
   }
 
-  private tolerantly(call: () => unknown): void {
+  private tolerantly(names: readonly string[], call: () => unknown): void {
     try {
       call();
     } catch (error) {
-      if (!expected(error)) throw this.failure(error);
+      if (!expected(error, names)) throw this.failure(error);
     }
   }
 
@@ -289,5 +301,40 @@ describe.each(SYSTEM_NAMES)('garbage on %s', (system) => {
       }
     }
     expect(calls).toBeGreaterThan(1000);
+  });
+});
+
+describe('garbage as an option of a machine', () => {
+  const OPTIONS = ['system', 'memory', 'swap', 'buffer', 'defects', 'limits', 'files', 'swapStore', 'costs'];
+
+  /** The message of the error with which an option is refused, or null. */
+  function refusal(boot: () => unknown): string | null {
+    try {
+      boot();
+    } catch (error) {
+      if (error instanceof TypeError || error instanceof RangeError) return error.message;
+      throw error;
+    }
+    return null;
+  }
+
+  it.each(OPTIONS)('%s is refused by its name, or taken', (option) => {
+    let refused = 0;
+    for (const value of GARBAGE) {
+      for (const create of [createMachine, createAsyncMachine]) {
+        const options = { system: 'freebsd', memory: 256 * 4096, [option]: value };
+        const message = refusal(() => create(options as never));
+        if (message === null) continue;
+        refused++;
+        expect(message, `${option}: ${shown(value)}`).toMatch(new RegExp(`\\b${option}\\b`));
+      }
+    }
+    expect(refused).toBeGreaterThan(10);
+  });
+
+  it('is refused where all of them should be', () => {
+    for (const value of [undefined, null, 1, 'freebsd', Symbol('options'), 1n]) {
+      expect(refusal(() => createMachine(value as never))).toMatch(/^options must be an object/);
+    }
   });
 });

@@ -7,6 +7,7 @@ import { explainFreebsd } from './freebsd/explain.js';
 import { bootFreebsd } from './freebsd/system.js';
 import { explainNetbsd } from './netbsd/explain.js';
 import { bootNetbsd } from './netbsd/system.js';
+import { shown } from './vm/arguments.js';
 import type { FaultExplainer } from './vm/explain.js';
 import type { SystemName, SystemOptions, VmSystem } from './vm/system.js';
 
@@ -37,9 +38,9 @@ export const KNOWN_DIFFERENCES: Readonly<Partial<Record<SystemName, readonly str
  */
 export function bootSystem(name: SystemName, options: SystemOptions = {}): VmSystem {
   // Own names only: every object has a `toString`, which boots nothing.
-  const factory = Object.hasOwn(SYSTEMS, name) ? SYSTEMS[name] : undefined;
+  const factory = typeof name === 'string' && Object.hasOwn(SYSTEMS, name) ? SYSTEMS[name] : undefined;
   if (factory === undefined) {
-    throw new RangeError(`there is no system '${String(name)}' here; there are: ${Object.keys(SYSTEMS).join(', ')}`);
+    throw new RangeError(`there is no system ${shown(name)} here; there are: ${Object.keys(SYSTEMS).join(', ')}`);
   }
   return factory(options);
 }

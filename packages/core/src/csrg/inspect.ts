@@ -1,9 +1,10 @@
 /** What is known of a single page of an address space, found without touching anything. */
 import { PAGE_DIRTY, PAGE_MAPPED, PAGE_RESIDENT, PAGE_SHARED, PAGE_SWAPPED, PAGE_WIRED } from '../vm/port.js';
+import type { VmFile } from '../vm/system.js';
 import type { VmMap } from './map-entry.js';
 import type { VmObject } from './object.js';
 import { PG_BUSY, PG_CLEAN, PG_FAKE, pageHas, pageLookup } from './page.js';
-import { PG_SWAP, pagerHasPage } from './pager.js';
+import { PG_SWAP, PG_VNODE, pagerHasPage } from './pager.js';
 import type { CsrgProcess } from './process.js';
 import { regionAt } from './syscalls.js';
 import type { Vm } from './vm.js';
@@ -34,6 +35,14 @@ function pageBits(vm: Vm, object: VmObject, pindex: number): number {
   const wired = vm.pages.wireCount[page] !== 0 ? PAGE_WIRED : 0;
   const dirty = !pageHas(vm, page, PG_CLEAN) || vm.pmap.isModified(page) ? PAGE_DIRTY : 0;
   return bits | PAGE_RESIDENT | wired | dirty;
+}
+
+/** The file at the bottom of the shadow chain behind a page. */
+export function fileAt(map: VmMap, vpn: number): VmFile | null {
+  for (let object = regionAt(map, vpn)?.object ?? null; object !== null; object = object.shadow) {
+    if (object.pager?.type === PG_VNODE) return object.pager.vnode;
+  }
+  return null;
 }
 
 /** Pages in entries, and pages in wired entries. */

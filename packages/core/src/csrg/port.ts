@@ -17,13 +17,13 @@ import {
   USER_MIN_ADDRESS,
 } from '../machine/units.js';
 import type { CallResult, Errno } from '../vm/errno.js';
-import type { PortMapRequest, TrapSignal, VmPort } from '../vm/port.js';
+import type { FileRange, PortMapRequest, TrapSignal, VmPort } from '../vm/port.js';
 import { PROT_ALL, PROT_NONE, PROT_READ, PROT_WRITE, type Prot } from '../vm/prot.js';
 import type { Inheritance, VmFile, VmProcess } from '../vm/system.js';
 import { stackCode } from './exec.js';
 import { faultStart } from './fault.js';
 import { beginFault, endFault } from './fault-pool.js';
-import { inspect, sizesOf } from './inspect.js';
+import { fileAt, inspect, sizesOf } from './inspect.js';
 import { FAULT_LOOP, KERN_FAILURE, KERN_PROTECTION_FAILURE, KERN_SUCCESS } from './kern.js';
 import { forkMap } from './map-copy.js';
 import { lockMap, unlockMap } from './map-entry.js';
@@ -200,11 +200,11 @@ export class CsrgPort implements VmPort {
     return resizeFile(this.vm, thread, file as VnodeHandle, bytes);
   }
 
-  *flushFile(thread: Thread, file: VmFile): Task<CallResult> {
+  *flushFile(thread: Thread, file: VmFile, part?: Omit<FileRange, 'file'>): Task<CallResult> {
     const { pager } = file as VnodeHandle;
     const object = pager === null ? null : objectLookup(this.vm, pager);
     if (object === null) return 0;
-    const whole = yield* pageClean(this.vm, thread, object, 0, 0, false);
+    const whole = yield* pageClean(this.vm, thread, object, part?.start ?? 0, part?.end ?? 0, false);
     yield* deallocate(this.vm, thread, object);
     return whole ? 0 : 'EIO';
   }
@@ -219,6 +219,10 @@ export class CsrgPort implements VmPort {
 
   inspectPage(process: VmProcess, vpn: number): number {
     return inspect(this.vm, this.host.mine(process), vpn);
+  }
+
+  fileAt(process: VmProcess, vpn: number): VmFile | null {
+    return fileAt(this.host.mine(process).map, vpn);
   }
 
   sizes(process: VmProcess): { mapped: number; wired: number } {

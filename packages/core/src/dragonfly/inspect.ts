@@ -1,9 +1,11 @@
 /** What is known of a single page of an address space, found without touching anything. */
 import { PAGE_DIRTY, PAGE_MAPPED, PAGE_RESIDENT, PAGE_SHARED, PAGE_SWAPPED, PAGE_WIRED } from '../vm/port.js';
+import type { VmFile } from '../vm/system.js';
 import type { MapEntry, VmMap } from './map-entry.js';
 import { OBJT_DEVICE, OBJT_VNODE, type VmObject } from './object.js';
 import { pageLookup } from './page.js';
 import type { Vm } from './vm.js';
+import type { VnodeHandle } from './vnode.js';
 
 /** The bits of `vm/port.ts` for one page. The first object of the chain that has the page, resident or on swap, is the one that a look-up finds. */
 export function inspect(vm: Vm, map: VmMap, vpn: number): number {
@@ -34,6 +36,14 @@ function pageBits(vm: Vm, object: VmObject, pindex: number): number {
   if (vm.pages.wireCount[page] !== 0) bits |= PAGE_WIRED;
   if (vm.pages.dirty[page] !== 0 || vm.pmap.isModified(page)) bits |= PAGE_DIRTY;
   return bits;
+}
+
+/** The file at the bottom of the shadow chain behind a page. */
+export function fileAt(map: VmMap, vpn: number): VmFile | null {
+  for (let object = map.lookup(vpn)?.object ?? null; object !== null; object = object.backing) {
+    if (object.type === OBJT_VNODE) return object.handle as VnodeHandle;
+  }
+  return null;
 }
 
 /** Pages in entries, and pages in wired entries. */

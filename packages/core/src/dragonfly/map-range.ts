@@ -5,6 +5,7 @@
  * first.
  */
 import type { Task, Thread } from '../kernel/thread.js';
+import type { FileRange } from '../vm/port.js';
 import type { Prot } from '../vm/prot.js';
 import { PROT_WRITE } from '../vm/prot.js';
 import { collapse } from './collapse.js';
@@ -150,26 +151,27 @@ export function* inheritRange(
   unlockMapWrite(map, thread);
 }
 
+/** How msync is to be done. */
+export interface SyncHow {
+  /** MS_INVALIDATE. */
+  readonly invalidate: boolean;
+  /** With MS_ASYNC: takes note of what is to be written, in place of writing it. */
+  readonly later: FileRange[] | null;
+}
+
 /**
  * vm_map_clean: flushes what the range shows of files. A private range's own pages are not concerned: the walk goes to the bottom of the
  * chain. With `invalidate` the translations go first and clean pages afterwards. (The kernel's loops do not stop at the last entry; these do.)
  */
-export function* syncRange(
-  vm: Vm,
-  thread: Thread,
-  map: VmMap,
-  start: number,
-  end: number,
-  invalidate: boolean,
-): Task<number> {
+export function* syncRange(vm: Vm, thread: Thread, map: VmMap, start: number, end: number, how: SyncHow): Task<number> {
   while (!map.lock.acquireRead(thread)) yield;
   const first = map.lookup(start);
   let result = KERN_SUCCESS;
   if (first === null || !isFullyMapped(map, start, end)) {
     result = KERN_INVALID_ADDRESS;
   } else {
-    if (invalidate) vm.pmap.remove(map.pmap, start, end);
-    result = yield* syncEntries(vm, thread, map, first, start, end, invalidate);
+    if (how.invalidate) vm.pmap.remove(map.pmap, start, end);
+    result = yield* syncEntries(vm, thread, map, first, start, end, how);
   }
   map.lock.releaseRead(thread);
   return result;
@@ -182,7 +184,7 @@ function* syncEntries(
   first: MapEntry,
   start: number,
   end: number,
-  invalidate: boolean,
+  how: SyncHow,
 ): Task<number> {
   let result = KERN_SUCCESS;
   for (let entry = first; !map.isHead(entry) && entry.start < end; entry = entry.next) {
@@ -191,7 +193,7 @@ function* syncEntries(
     const size = Math.min(end, entry.end) - from;
     const offset = Math.floor(entry.offset + from - entry.start);
     const writable = (entry.protection & PROT_WRITE) !== 0;
-    if (!(yield* syncObject(vm, thread, entry.object, offset, size, writable, invalidate))) result = KERN_FAILURE;
+    if (!(yield* syncObject(vm, thread, entry.object, offset, size, writable, how))) result = KERN_FAILURE;
   }
   return result;
 }
@@ -204,7 +206,7 @@ function* syncObject(
   offset: number,
   size: number,
   writable: boolean,
-  invalidate: boolean,
+  how: SyncHow,
 ): Task<boolean> {
   let object = top;
   let start = offset;
@@ -218,14 +220,28 @@ function* syncObject(
   const file = object.type === OBJT_VNODE;
   objectReference(object);
   if (file && writable && (object.flags & OBJ_NOMSYNC) === 0) {
-    const { lock } = object.handle as VnodeHandle;
-    while (!lock.acquireWrite(thread)) yield;
-    ok = yield* withToken(vm.vmToken, thread, objectPageClean(vm, thread, object, start, end));
-    lock.releaseWrite(thread);
+    const vnode = object.handle as VnodeHandle;
+    if (how.later === null) ok = yield* cleanFile(vm, thread, vnode, object, start, end);
+    else how.later.push({ file: vnode, start, end });
   }
-  if (invalidate && (file || object.type === OBJT_DEVICE)) {
+  if (how.invalidate && (file || object.type === OBJT_DEVICE)) {
     yield* withToken(vm.vmToken, thread, objectPageRemove(vm, thread, object, start, end, true));
   }
   yield* deallocate(vm, thread, object);
+  return ok;
+}
+
+/** Writes the dirty pages of a file under its vnode lock. */
+function* cleanFile(
+  vm: Vm,
+  thread: Thread,
+  vnode: VnodeHandle,
+  object: VmObject,
+  start: number,
+  end: number,
+): Task<boolean> {
+  while (!vnode.lock.acquireWrite(thread)) yield;
+  const ok = yield* withToken(vm.vmToken, thread, objectPageClean(vm, thread, object, start, end));
+  vnode.lock.releaseWrite(thread);
   return ok;
 }

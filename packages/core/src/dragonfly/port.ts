@@ -9,13 +9,13 @@ import type { Task, Thread } from '../kernel/thread.js';
 import type { Pmap } from '../machine/pagetable.js';
 import { ACCESS_WRITE, type Access, PAGE_SIZE } from '../machine/units.js';
 import type { CallResult, Errno } from '../vm/errno.js';
-import type { PortMapRequest, SyncFlags, TrapSignal, VmPort } from '../vm/port.js';
+import type { FileRange, PortMapRequest, SyncFlags, TrapSignal, VmPort } from '../vm/port.js';
 import { PROT_ALL, PROT_NONE, PROT_READ, PROT_WRITE, type Prot } from '../vm/prot.js';
 import type { Advice, Inheritance, VmFile, VmProcess } from '../vm/system.js';
 import { VM_FAULT_BURST, VM_FAULT_DIRTY } from './fault-state.js';
 import { faultTask } from './fault-wire.js';
 import { forkMap } from './fork.js';
-import { inspect, sizesOf } from './inspect.js';
+import { fileAt, inspect, sizesOf } from './inspect.js';
 import { FAULT_LOOP, KERN_FAILURE, KERN_NO_SPACE, KERN_PROTECTION_FAILURE, KERN_RESOURCE_SHORTAGE } from './kern.js';
 import type { MapEntry, VmMap } from './map-entry.js';
 import { sysMincore } from './mincore.js';
@@ -119,7 +119,11 @@ export class DragonflyPort implements VmPort {
   }
 
   msync(process: VmProcess, address: number, length: number, flags: SyncFlags): Task<CallResult> {
-    return this.call(process, (p) => msync(this.vm, p, address, length, flags));
+    return this.call(process, (p) => sysMsync(this.vm, p, address, length, flags.invalidate));
+  }
+
+  msyncLater(process: VmProcess, address: number, length: number): Task<readonly FileRange[] | Errno> {
+    return this.call(process, (p) => msyncLater(this.vm, p, address, length));
   }
 
   mincore(process: VmProcess, address: number, length: number, vector: Uint8Array): Task<CallResult> {
@@ -192,12 +196,13 @@ export class DragonflyPort implements VmPort {
     return setFileSize(this.vm, thread, file as VnodeHandle, bytes);
   }
 
-  *flushFile(thread: Thread, file: VmFile): Task<CallResult> {
+  *flushFile(thread: Thread, file: VmFile, part?: Omit<FileRange, 'file'>): Task<CallResult> {
     const vnode = file as VnodeHandle;
     const { object } = vnode;
     if (object === null) return 0;
     while (!vnode.lock.acquireWrite(thread)) yield;
-    const clean = objectPageClean(this.vm, thread, object, 0, object.size);
+    const { start, end } = part ?? { start: 0, end: object.size };
+    const clean = objectPageClean(this.vm, thread, object, start, end);
     const ok = yield* withToken(this.vm.vmToken, thread, clean);
     vnode.lock.releaseWrite(thread);
     return ok ? 0 : 'EIO';
@@ -219,6 +224,10 @@ export class DragonflyPort implements VmPort {
 
   inspectPage(process: VmProcess, vpn: number): number {
     return inspect(this.vm, this.host.mine(process).map, vpn);
+  }
+
+  fileAt(process: VmProcess, vpn: number): VmFile | null {
+    return fileAt(this.host.mine(process).map, vpn);
   }
 
   sizes(process: VmProcess): { mapped: number; wired: number } {
@@ -281,8 +290,9 @@ function* mlockall(p: DragonflyProcess, current: boolean, future: boolean): Task
   return sysMlockall(p, current, future);
 }
 
-/** What is asked for later is done at once: nobody can tell, and the answer has the error. */
-function* msync(vm: Vm, p: DragonflyProcess, address: number, length: number, flags: SyncFlags): Task<CallResult> {
-  if (flags.async && flags.invalidate) return 'EINVAL';
-  return yield* sysMsync(vm, p, address, length, flags.invalidate);
+/** What is asked for later is not written here: `flushFile` does it, on a thread that nobody waits for. */
+function* msyncLater(vm: Vm, p: DragonflyProcess, address: number, length: number): Task<readonly FileRange[] | Errno> {
+  const later: FileRange[] = [];
+  const result = yield* sysMsync(vm, p, address, length, false, later);
+  return typeof result === 'string' ? result : later;
 }

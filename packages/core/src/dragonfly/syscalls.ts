@@ -7,6 +7,7 @@
 import type { Task } from '../kernel/thread.js';
 import { PAGE_SIZE, USER_MAX_ADDRESS, USER_MIN_ADDRESS } from '../machine/units.js';
 import type { CallResult, Errno } from '../vm/errno.js';
+import type { FileRange } from '../vm/port.js';
 import type { Prot } from '../vm/prot.js';
 import { PROT_ALL, PROT_NONE, PROT_READ, PROT_WRITE } from '../vm/prot.js';
 import type { Inheritance, MapRequest } from '../vm/system.js';
@@ -324,6 +325,7 @@ export function* sysMsync(
   address: number,
   length: number,
   invalidate = false,
+  later: FileRange[] | null = null,
 ): Task<CallResult> {
   const range = pageRange(address, length);
   if (range === null) return 'EINVAL';
@@ -334,7 +336,7 @@ export function* sysMsync(
     start = entry.start;
     end = entry.end;
   }
-  const result = yield* syncRange(vm, p.thread, p.map, start, end, invalidate);
+  const result = yield* syncRange(vm, p.thread, p.map, start, end, { invalidate, later });
   if (result === KERN_SUCCESS) return 0;
   return result === KERN_FAILURE ? 'EIO' : 'EINVAL';
 }

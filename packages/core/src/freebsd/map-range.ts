@@ -5,6 +5,7 @@
  * first.
  */
 import type { Task, Thread } from '../kernel/thread.js';
+import type { FileRange } from '../vm/port.js';
 import type { Prot } from '../vm/prot.js';
 import { collapse } from './collapse.js';
 import { faultUnwire } from './fault-wire.js';
@@ -247,26 +248,27 @@ function* adviseObjects(
   map.lock.releaseRead(thread);
 }
 
+/** How msync is to be done. */
+export interface SyncHow {
+  /** MS_INVALIDATE. */
+  readonly invalidate: boolean;
+  /** With MS_ASYNC: takes note of what is to be written, in place of writing it. */
+  readonly later: FileRange[] | null;
+}
+
 /**
  * vm_map_sync: flushes what the range shows of files. A private range's own pages are not concerned: the walk goes to the bottom of the
  * chain. With `invalidate` the translations go first and clean pages afterwards.
  */
-export function* syncRange(
-  vm: Vm,
-  thread: Thread,
-  map: VmMap,
-  start: number,
-  end: number,
-  invalidate: boolean,
-): Task<number> {
+export function* syncRange(vm: Vm, thread: Thread, map: VmMap, start: number, end: number, how: SyncHow): Task<number> {
   while (!map.lock.acquireRead(thread)) yield;
   const first = map.lookup(start);
   let result = KERN_SUCCESS;
   if (first === null || !isFullyMapped(map, start, end)) result = KERN_INVALID_ADDRESS;
-  else if (invalidate && userWired(map, first, end)) result = KERN_INVALID_ARGUMENT;
+  else if (how.invalidate && userWired(map, first, end)) result = KERN_INVALID_ARGUMENT;
   else {
-    if (invalidate) vm.pmap.remove(map.pmap, start, end);
-    result = yield* syncEntries(vm, thread, map, first, start, end, invalidate);
+    if (how.invalidate) vm.pmap.remove(map.pmap, start, end);
+    result = yield* syncEntries(vm, thread, map, first, start, end, how);
   }
   map.lock.releaseRead(thread);
   return result;
@@ -286,7 +288,7 @@ function* syncEntries(
   first: MapEntry,
   start: number,
   end: number,
-  invalidate: boolean,
+  how: SyncHow,
 ): Task<number> {
   let result = KERN_SUCCESS;
   for (let entry = first; !map.isHead(entry) && entry.start < end; entry = entry.next) {
@@ -294,20 +296,13 @@ function* syncEntries(
     const from = Math.max(start, entry.start);
     const size = Math.min(end, entry.end) - from;
     const offset = entry.offset + from - entry.start;
-    if (!(yield* syncObject(vm, thread, entry.object, offset, size, invalidate))) result = KERN_FAILURE;
+    if (!(yield* syncObject(vm, thread, entry.object, offset, size, how))) result = KERN_FAILURE;
   }
   return result;
 }
 
 /** vm_object_sync. Answers false when something could not be written. */
-function* syncObject(
-  vm: Vm,
-  thread: Thread,
-  top: VmObject,
-  offset: number,
-  size: number,
-  invalidate: boolean,
-): Task<boolean> {
+function* syncObject(vm: Vm, thread: Thread, top: VmObject, offset: number, size: number, how: SyncHow): Task<boolean> {
   let object = top;
   let start = offset;
   while (object.backing !== null) {
@@ -317,9 +312,10 @@ function* syncObject(
   let ok = true;
   const end = Math.min(start + size, object.size);
   if (object.type === OBJT_VNODE && (object.flags & OBJ_MIGHTBEDIRTY) !== 0 && start < object.size) {
-    ok = yield* cleanFile(vm, thread, object, start, end);
+    if (how.later === null) ok = yield* cleanFile(vm, thread, object, start, end);
+    else how.later.push({ file: object.handle as VnodeHandle, start, end });
   }
-  if (invalidate && (object.type === OBJT_VNODE || object.type === OBJT_DEVICE)) {
+  if (how.invalidate && (object.type === OBJT_VNODE || object.type === OBJT_DEVICE)) {
     objectReference(object);
     while (!object.lock.acquire(thread)) yield;
     yield* objectPageRemove(vm, thread, object, start, start + size, true);

@@ -294,7 +294,10 @@ function joinsFlush(vm: Vm, object: VmObject, pindex: number): boolean {
   return page >= 0 && !pageIsBusy(vm, page) && needsCleaning(vm, page);
 }
 
-/** vm_pageout_flush as msync uses it: write-protects the pages and writes them. */
+/**
+ * vm_pageout_flush as msync uses it: write-protects the pages and writes them. While the file system has them the object is not locked, as in
+ * vnode_pager_putpages: the pages are busy, and who wants another page, or a mapping less, need not wait for the disk.
+ */
 function* writePages(vm: Vm, thread: Thread, object: VmObject, run: readonly number[]): Task<boolean> {
   for (const page of run) {
     pageIoStart(vm, page);
@@ -302,7 +305,9 @@ function* writePages(vm: Vm, thread: Thread, object: VmObject, run: readonly num
   }
   object.pagingInProgress += run.length;
   const status: number[] = [];
+  object.lock.release(thread);
   yield* pagerPutPages(vm, thread, object, run, status);
+  while (!object.lock.acquire(thread)) yield;
   run.forEach((page, i) => {
     pipWakeup(vm, object);
     pageIoFinish(vm, page);

@@ -9,13 +9,13 @@ import type { Task, Thread } from '../kernel/thread.js';
 import type { Pmap } from '../machine/pagetable.js';
 import { ACCESS_WRITE, type Access, PAGE_SIZE, USER_MAX_PAGE } from '../machine/units.js';
 import type { CallResult, Errno } from '../vm/errno.js';
-import type { PortMapRequest, SyncFlags, TrapSignal, VmPort } from '../vm/port.js';
+import type { FileRange, PortMapRequest, SyncFlags, TrapSignal, VmPort } from '../vm/port.js';
 import { PROT_NONE, PROT_OF_ACCESS, PROT_READ, PROT_WRITE, type Prot } from '../vm/prot.js';
 import type { Advice, Inheritance, VmFile, VmProcess } from '../vm/system.js';
 import { VM_FAULT_DIRTY, VM_FAULT_NORMAL } from './fault-state.js';
 import { faultTask } from './fault-wire.js';
 import { forkMap } from './fork.js';
-import { inspect, sizesOf } from './inspect.js';
+import { fileAt, inspect, sizesOf } from './inspect.js';
 import { KERN_FAILURE, KERN_NO_SPACE, KERN_PROTECTION_FAILURE, KERN_RESOURCE_SHORTAGE, KERN_SUCCESS } from './kern.js';
 import type { VmMap } from './map-entry.js';
 import { wireRange } from './map-wire.js';
@@ -120,7 +120,11 @@ export class FreebsdPort implements VmPort {
   }
 
   msync(process: VmProcess, address: number, length: number, flags: SyncFlags): Task<CallResult> {
-    return this.call(process, (p) => msync(this.vm, p, address, length, flags));
+    return this.call(process, (p) => sysMsync(this.vm, p, address, length, flags.invalidate));
+  }
+
+  msyncLater(process: VmProcess, address: number, length: number): Task<readonly FileRange[] | Errno> {
+    return this.call(process, (p) => msyncLater(this.vm, p, address, length));
   }
 
   mincore(process: VmProcess, address: number, length: number, vector: Uint8Array): Task<CallResult> {
@@ -198,13 +202,13 @@ export class FreebsdPort implements VmPort {
     vnode.lock.releaseWrite(thread);
   }
 
-  *flushFile(thread: Thread, file: VmFile): Task<CallResult> {
+  *flushFile(thread: Thread, file: VmFile, part?: Omit<FileRange, 'file'>): Task<CallResult> {
     const vnode = file as VnodeHandle;
     const { object } = vnode;
     if (object === null) return 0;
     while (!vnode.lock.acquireWrite(thread)) yield;
     while (!object.lock.acquire(thread)) yield;
-    const ok = yield* objectPageClean(this.vm, thread, object, 0, 0);
+    const ok = yield* objectPageClean(this.vm, thread, object, part?.start ?? 0, part?.end ?? 0);
     object.lock.release(thread);
     vnode.lock.releaseWrite(thread);
     return ok ? 0 : 'EIO';
@@ -224,6 +228,10 @@ export class FreebsdPort implements VmPort {
 
   inspectPage(process: VmProcess, vpn: number): number {
     return inspect(this.vm, this.host.mine(process).map, vpn);
+  }
+
+  fileAt(process: VmProcess, vpn: number): VmFile | null {
+    return fileAt(this.host.mine(process).map, vpn);
   }
 
   sizes(process: VmProcess): { mapped: number; wired: number } {
@@ -279,8 +287,9 @@ function accessibleRuns(map: VmMap): { start: number; end: number }[] {
     .map(({ start, end }) => ({ start, end: Math.min(end, USER_MAX_PAGE) }));
 }
 
-/** What is asked for later is done at once: nobody can tell, and the answer has the error. */
-function* msync(vm: Vm, p: FreebsdProcess, address: number, length: number, flags: SyncFlags): Task<CallResult> {
-  if (flags.async && flags.invalidate) return 'EINVAL';
-  return yield* sysMsync(vm, p, address, length, flags.invalidate);
+/** What is asked for later is not written here: `flushFile` does it, on a thread that nobody waits for. */
+function* msyncLater(vm: Vm, p: FreebsdProcess, address: number, length: number): Task<readonly FileRange[] | Errno> {
+  const later: FileRange[] = [];
+  const result = yield* sysMsync(vm, p, address, length, false, later);
+  return typeof result === 'string' ? result : later;
 }

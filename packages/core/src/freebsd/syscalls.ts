@@ -8,6 +8,7 @@ import type { Task } from '../kernel/thread.js';
 import { PTE_MODIFIED, PTE_REFERENCED } from '../machine/pagetable.js';
 import { PAGE_SIZE, USER_MAX_ADDRESS, USER_MIN_ADDRESS } from '../machine/units.js';
 import type { CallResult, Errno } from '../vm/errno.js';
+import type { FileRange } from '../vm/port.js';
 import type { Prot } from '../vm/prot.js';
 import { PROT_ALL, PROT_NONE } from '../vm/prot.js';
 import type { Inheritance, MapRequest } from '../vm/system.js';
@@ -287,6 +288,7 @@ export function* sysMsync(
   address: number,
   length: number,
   invalidate = false,
+  later: FileRange[] | null = null,
 ): Task<CallResult> {
   const range = pageRange(address, length);
   if (range === null) return 'EINVAL';
@@ -297,7 +299,7 @@ export function* sysMsync(
     start = entry.start;
     end = entry.end;
   }
-  const result = yield* syncRange(vm, p.thread, p.map, start, end, invalidate);
+  const result = yield* syncRange(vm, p.thread, p.map, start, end, { invalidate, later });
   if (result === KERN_SUCCESS) return 0;
   if (result === KERN_INVALID_ADDRESS) return 'EINVAL';
   return result === KERN_INVALID_ARGUMENT ? 'EBUSY' : 'EIO';

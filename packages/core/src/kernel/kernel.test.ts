@@ -383,3 +383,63 @@ describe('rest', () => {
     expect(kernel.settle()).toBeNull();
   });
 });
+
+describe('work that is begun and not waited for', () => {
+  it('is over at once when nothing outside has to answer, sleeps included', () => {
+    const kernel = make();
+    const thread = kernel.createThread('writer');
+    const channel = {};
+    const begun = kernel.begin(
+      thread,
+      (function* (): Task<string> {
+        yield;
+        kernel.sleep(thread, channel, 'nap', 1000);
+        yield;
+        return 'rested';
+      })(),
+    );
+    expect(begun).toEqual({ result: 'rested' });
+    expect([kernel.clock.ns, kernel.inProgress()]).toEqual([1000, null]);
+  });
+
+  it('goes on in the background when something has', async () => {
+    const kernel = make();
+    const thread = kernel.createThread('writer');
+    const log: number[] = [];
+    let answer: (result: number) => void = () => {};
+    const io = new Promise<number>((resolve) => {
+      answer = resolve;
+    });
+    const begun = kernel.begin(
+      thread,
+      (function* (): Task<void> {
+        log.push(1);
+        kernel.awaitIo(thread, io, 'vnwrite', (result) => log.push(result));
+        yield;
+        log.push(3);
+      })(),
+    );
+    expect([begun, log]).toEqual([null, [1]]);
+    expect(kernel.inProgress()).not.toBeNull();
+    answer(2);
+    await kernel.whenQuiet();
+    expect([log, kernel.inProgress()]).toEqual([[1, 2, 3], null]);
+  });
+
+  it('goes on in the background when who has the lock waits for something outside', async () => {
+    const kernel = make();
+    const [first, second] = [kernel.createThread('first'), kernel.createThread('second')];
+    const lock = new Mutex(kernel, 'file');
+    const order: string[] = [];
+    const write = function* (thread: Thread): Task<void> {
+      while (!lock.acquire(thread)) yield;
+      kernel.awaitIo(thread, Promise.resolve(0), 'vnwrite', () => {});
+      yield;
+      order.push(thread.name);
+      lock.release(thread);
+    };
+    expect([kernel.begin(first, write(first)), kernel.begin(second, write(second))]).toEqual([null, null]);
+    await kernel.whenIdle();
+    expect(order).toEqual(['first', 'second']);
+  });
+});

@@ -251,7 +251,21 @@ export class Kernel {
     }
   }
 
-  /** Settles when nothing that a WouldBlockError left behind is in progress. */
+  /**
+   * Begins a task on a thread of its own. Answers its result if it is over without I/O that completes outside; otherwise null, and it is finished in the
+   * background.
+   */
+  begin<T>(thread: Thread, task: Task<T>): { readonly result: T } | null {
+    for (;;) {
+      const step = task.next();
+      if (step.done === true) return { result: step.value };
+      if (this.tryUntilRunnable(thread)) continue;
+      this.inBackground(this.callAsync(thread, task));
+      return null;
+    }
+  }
+
+  /** Settles when nothing that a WouldBlockError or `begin` left behind is in progress. */
   async whenIdle(): Promise<void> {
     while (this.background.size > 0) await Promise.allSettled(this.background);
   }

@@ -45,8 +45,8 @@ describe('makeCosts', () => {
 
   it('refuses a bandwidth of 0 and a name it does not know', () => {
     expect(() => makeCosts({ diskBytesPerSecond: 0 })).toThrow('it is a bandwidth');
-    expect(() => makeCosts({ zeropage: 1 } as Partial<Costs>)).toThrow("there is no cost named 'zeropage'");
-    expect(() => makeCosts({ toString: 1 } as unknown as Partial<Costs>)).toThrow("there is no cost named 'toString'");
+    expect(() => makeCosts({ zeropage: 1 } as Partial<Costs>)).toThrow("costs has no 'zeropage'");
+    expect(() => makeCosts({ toString: 1 } as unknown as Partial<Costs>)).toThrow("costs has no 'toString'");
   });
 });
 

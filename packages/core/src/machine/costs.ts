@@ -88,7 +88,7 @@ export function makeCosts(changes: Partial<Costs> = {}): Costs {
   const costs: Record<string, number> = { ...DEFAULT_COSTS };
   for (const [name, value] of Object.entries(changes)) {
     if (!Object.hasOwn(DEFAULT_COSTS, name)) {
-      throw new RangeError(`there is no cost named '${name}'; there are ${COST_NAMES.join(', ')}`);
+      throw new RangeError(`costs has no '${name}'; there are ${COST_NAMES.join(', ')}`);
     }
     if (value === undefined) continue;
     checkCost(name, value);

@@ -1,11 +1,13 @@
 /** What is known of a single page of an address space, found without touching anything. */
 import { PAGE_DIRTY, PAGE_MAPPED, PAGE_RESIDENT, PAGE_SHARED, PAGE_SWAPPED, PAGE_WIRED } from '../vm/port.js';
+import type { VmFile } from '../vm/system.js';
 import type { Amap } from './amap.js';
 import type { AnonObject } from './aobj.js';
 import type { MapEntry, VmMap } from './map.js';
 import type { UvmObject } from './object.js';
 import { PG_CLEAN, PG_FAKE, pageHas, pageLookup } from './page.js';
 import type { Vm } from './vm.js';
+import type { VnodeObject } from './vnode.js';
 
 /** The bits of `vm/port.ts` for one page: the anon's if there is one, else the object's. */
 export function inspect(vm: Vm, map: VmMap, vpn: number): number {
@@ -42,6 +44,12 @@ function pageBits(vm: Vm, page: number): number {
   if (vm.pages.wireCount[page] !== 0) bits |= PAGE_WIRED;
   if (!pageHas(vm, page, PG_CLEAN) || vm.pmap.isModified(page)) bits |= PAGE_DIRTY;
   return bits;
+}
+
+/** The file of the lower layer behind a page. */
+export function fileAt(map: VmMap, vpn: number): VmFile | null {
+  const object = map.lookup(vpn)?.object ?? null;
+  return object?.kind === 'vnode' ? (object as VnodeObject) : null;
 }
 
 /** Pages in entries, and pages in wired entries. */

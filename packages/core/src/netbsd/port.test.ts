@@ -60,7 +60,7 @@ describe('advice "free"', () => {
     const { system, a, run, port, mmap, write } = boot();
     mmap({});
     write(BASE, 5);
-    expect(run(port.msync(a, AT, PAGE_SIZE, { async: false, invalidate: true }))).toBe(0);
+    expect(run(port.msync(a, AT, PAGE_SIZE, { invalidate: true }))).toBe(0);
     expect(system.frameBytes(system.translate(a, BASE, ACCESS_READ))?.[0]).toBe(5);
     const vector = new Uint8Array(1);
     expect(run(port.madvise(a, AT, PAGE_SIZE, 'free'))).toBe(0);

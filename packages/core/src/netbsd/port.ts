@@ -8,14 +8,14 @@ import type { Task, Thread } from '../kernel/thread.js';
 import type { Pmap } from '../machine/pagetable.js';
 import { type Access, PAGE_SIZE, USER_MAX_ADDRESS, USER_MIN_ADDRESS } from '../machine/units.js';
 import type { CallResult, Errno } from '../vm/errno.js';
-import type { PortMapRequest, SyncFlags, TrapSignal, VmPort } from '../vm/port.js';
+import type { FileRange, PortMapRequest, SyncFlags, TrapSignal, VmPort } from '../vm/port.js';
 import { PROT_ALL, PROT_OF_ACCESS, type Prot } from '../vm/prot.js';
 import type { Advice, Inheritance, VmFile, VmProcess } from '../vm/system.js';
 import { callResult, EACCES, EFAULT, EINVAL, ENOMEM, LOOP } from './codes.js';
 import { faultTask } from './fault-pool.js';
 import { FAULT_NORMAL } from './fault-state.js';
 import { forkMap } from './fork.js';
-import { inspect, sizesOf } from './inspect.js';
+import { fileAt, inspect, sizesOf } from './inspect.js';
 import { sysMmap } from './mmap.js';
 import { PGO_CLEANIT } from './object.js';
 import { exitProcess, type NetbsdProcess } from './process.js';
@@ -116,7 +116,7 @@ export class NetbsdPort implements VmPort {
     return this.call(process, (p) => sysMunlockall(this.vm, p));
   }
 
-  /** Whether at once or later, the kernel writes at once. */
+  /** The kernel takes MS_ASYNC for MS_SYNC ("force sync for now"). */
   msync(process: VmProcess, address: number, length: number, flags: SyncFlags): Task<CallResult> {
     return this.call(process, (p) => sysMsync(this.vm, p, address, length, flags.invalidate));
   }
@@ -192,10 +192,10 @@ export class NetbsdPort implements VmPort {
     return (file as VnodeObject).setSize(thread, bytes);
   }
 
-  *flushFile(thread: Thread, file: VmFile): Task<CallResult> {
+  *flushFile(thread: Thread, file: VmFile, part?: Omit<FileRange, 'file'>): Task<CallResult> {
     const vnode = file as VnodeObject;
     while (!vnode.lock.acquire(thread)) yield;
-    const error = yield* vnode.put(thread, 0, WHOLE_FILE, PGO_CLEANIT, false);
+    const error = yield* vnode.put(thread, part?.start ?? 0, part?.end ?? WHOLE_FILE, PGO_CLEANIT, false);
     return callResult(error);
   }
 
@@ -210,6 +210,10 @@ export class NetbsdPort implements VmPort {
 
   inspectPage(process: VmProcess, vpn: number): number {
     return inspect(this.vm, this.host.mine(process).map, vpn);
+  }
+
+  fileAt(process: VmProcess, vpn: number): VmFile | null {
+    return fileAt(this.host.mine(process).map, vpn);
   }
 
   sizes(process: VmProcess): { mapped: number; wired: number } {

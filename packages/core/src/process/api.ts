@@ -127,7 +127,7 @@ export interface MappingInfo {
   readonly copyOnWrite: boolean;
   readonly needsCopy: boolean;
   readonly wiredCount: number;
-  /** Path of the file or pager, `anon`, or `device`. */
+  /** The path by which the file or pager was made, also once that is no name of it any more; `anon` where there is none. */
   readonly name: string;
   /** In memory, whoever brought it there. */
   readonly resident: number;
@@ -182,7 +182,10 @@ export interface ProcessCalls {
   /** `flags` are MCL_*. */
   mlockall(flags: number): CallResult;
   munlockall(): CallResult;
-  /** `flags` are MS_*. */
+  /**
+   * `flags` are MS_*. MS_ASYNC is no promise of less: a store that answers at once has been written when the call returns, on every system. With stores that
+   * answer later freebsd and dragonfly return as soon as the writes have begun, and what cannot be written stays dirty; csrg and netbsd wait.
+   */
   msync(address: number, length: number, flags?: number): CallResult;
   /** Fills `vector`, a byte a page. */
   mincore(address: number, length: number, vector: Uint8Array): CallResult;

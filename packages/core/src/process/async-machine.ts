@@ -9,9 +9,9 @@ import type { SystemName, VmSystem } from '../vm/system.js';
 import type { AsyncMachine, AsyncMachineOptions, AsyncProcess, FileContents, FileStatus, UserPager } from './api.js';
 import { checkPages, checkPath } from './arguments.js';
 import { LateProcess } from './async-process.js';
-import { addPager, addStore, bootCore, statusOf, storeOf } from './boot.js';
+import { addPager, addStore, bootCore, statusOf, storeOf, storesOf } from './boot.js';
 import type { MachineCore } from './core.js';
-import { flush } from './file-calls.js';
+import { syncFile } from './file-calls.js';
 import type { MachineFile } from './files.js';
 import { DATA_START, type ProcessCore } from './process-core.js';
 import { Words } from './words.js';
@@ -92,7 +92,7 @@ export class LateMachine implements AsyncMachine {
   async sync(): Promise<CallResult> {
     let first: CallResult = 0;
     for (const file of [...this.core.files.named.values()]) {
-      const result = await this.operate(flush(this.core, this.core.windows(this.core.operator), file));
+      const result = await this.operate(syncFile(this.core, file));
       if (first === 0) first = result;
     }
     return first;
@@ -125,7 +125,7 @@ export class LateMachine implements AsyncMachine {
  * @throws TypeError or RangeError for an option that cannot be, naming it
  */
 export function createAsyncMachine(options: AsyncMachineOptions): AsyncMachine {
-  const stores = Object.entries(options.files ?? {}).map(([path, it]) => [path, storeOf(it)] as const);
+  const stores = storesOf(options);
   const core = bootCore(options);
   for (const [path, store] of stores) addStore(core, path, store);
   return new LateMachine(core);

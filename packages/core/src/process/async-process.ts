@@ -27,7 +27,7 @@ import {
   sysUnlink,
   sysWrite,
 } from './file-calls.js';
-import { checkImage, cloneTask, execTask, exitTask, forkTask, vfork } from './life.js';
+import { checkImage, cloneTask, enterTask, exitTask, forkTask, leaveTask, vfork } from './life.js';
 import {
   sysBrk,
   sysMadvise,
@@ -37,7 +37,6 @@ import {
   sysMlockall,
   sysMmap,
   sysMprotect,
-  sysMsync,
   sysMunlock,
   sysMunlockall,
   sysMunmap,
@@ -47,6 +46,7 @@ import { MOST_RETRIES } from './process.js';
 import type { ProcessCore } from './process-core.js';
 import { leftInPage } from './resolve.js';
 import { MemorySignal } from './signals.js';
+import { sysMsync } from './sync-calls.js';
 import { ProcessTable } from './table.js';
 import { ProcessFace } from './view.js';
 
@@ -98,15 +98,22 @@ export class LateProcess extends ProcessFace implements AsyncProcess {
 
   /** Runs a call on a free thread. */
   private call<T>(make: (lwp: Lwp) => Task<T>): Promise<T> {
+    return this.onThread((lwp) => this.run(lwp, make(lwp)));
+  }
+
+  private run<T>({ process: { core }, vm }: Lwp, task: Task<T>): Promise<T> {
+    return core.kernel.callAsync(core.port.threadOf(vm), task);
+  }
+
+  /** A call from beginning to end: `work` has a thread to itself meanwhile. */
+  private onThread<T>(work: (lwp: Lwp) => Promise<T>): Promise<T> {
     return this.tracked(async () => {
       const { process } = this;
       process.ready();
-      const { core } = process;
       const space = process.vm;
       const vm = this.take();
       try {
-        const task = make({ process, vm });
-        return await core.kernel.callAsync(core.port.threadOf(vm), task);
+        return await work({ process, vm });
       } finally {
         this.give(vm, space);
         if (process.alive) process.sampleResident();
@@ -125,10 +132,17 @@ export class LateProcess extends ProcessFace implements AsyncProcess {
     return promise;
   }
 
-  /** Runs a call on the first thread, once it is free; with `alone`, once every other call is over. */
-  private async callFirst<T>(alone: boolean, make: (lwp: Lwp) => Task<T>): Promise<T> {
+  /**
+   * Does something once the first thread is free or, with `alone`, once every call is over. Between that and the beginning of what is to be done no promise is
+   * waited for, so nobody else can have begun anything.
+   */
+  private async first<T>(alone: boolean, work: () => T | Promise<T>): Promise<T> {
     while (this.mainBusy || (alone && this.inProgress.size > 0)) await Promise.race([...this.inProgress]);
-    return await this.call(make);
+    return await work();
+  }
+
+  private callFirst<T>(make: (lwp: Lwp) => Task<T>): Promise<T> {
+    return this.first(false, () => this.call(make));
   }
 
   /** Settles when no call is in progress. */
@@ -183,11 +197,11 @@ export class LateProcess extends ProcessFace implements AsyncProcess {
   }
 
   brk(address: number): Promise<CallResult> {
-    return this.callFirst(false, (lwp) => sysBrk(lwp, address));
+    return this.callFirst((lwp) => sysBrk(lwp, address));
   }
 
   sbrk(increment: number): Promise<CallResult> {
-    return this.callFirst(false, (lwp) => sysSbrk(lwp, increment));
+    return this.callFirst((lwp) => sysSbrk(lwp, increment));
   }
 
   open(path: string, flags: number): Promise<CallResult> {
@@ -254,19 +268,22 @@ export class LateProcess extends ProcessFace implements AsyncProcess {
 
   async fork(name = this.name): Promise<LateProcess | Errno> {
     checkName(name);
-    return this.born(await this.callFirst(false, ({ process }) => forkTask(process, name)));
+    return this.born(await this.callFirst(({ process }) => forkTask(process, name)));
   }
 
   async clone(name = this.name): Promise<LateProcess | Errno> {
     checkName(name);
-    return this.born(await this.callFirst(false, ({ process }) => cloneTask(process, name)));
+    return this.born(await this.callFirst(({ process }) => cloneTask(process, name)));
   }
 
   async vfork(name = this.name): Promise<LateProcess | Errno> {
     checkName(name);
-    await this.whenIdle();
+    return this.born(await this.first(true, () => this.lend(name)));
+  }
+
+  private lend(name: string): ProcessCore {
     this.process.ready();
-    return this.born(vfork(this.process, name));
+    return vfork(this.process, name);
   }
 
   private born(child: ProcessCore | Errno): LateProcess | Errno {
@@ -278,11 +295,28 @@ export class LateProcess extends ProcessFace implements AsyncProcess {
 
   async exec(image: Image = { segments: [] }): Promise<CallResult> {
     checkImage(image);
-    return await this.callFirst(true, ({ process }) => execTask(process, image));
+    return await this.first(true, () => this.onThread((lwp) => this.renew(lwp, image)));
   }
 
-  async exit(): Promise<void> {
-    if (this.process.alive) await this.callFirst(true, ({ process }) => exitTask(process, null));
+  /** exec. New calls may have begun in the new address space before it is filled; its first thread is kept from them. */
+  private async renew(lwp: Lwp, image: Image): Promise<CallResult> {
+    const { process } = this;
+    const wanted = await this.run(lwp, leaveTask(lwp, image));
+    if (typeof wanted === 'string') return wanted;
+    const inside = { process, vm: process.vm };
+    return await this.run(inside, enterTask(inside, wanted));
+  }
+
+  exit(): Promise<void> {
+    return this.end(null);
+  }
+
+  /** Whoever comes second finds it done. */
+  private async end(killedBy: SignalValue | null): Promise<void> {
+    if (!this.process.alive) return;
+    await this.first(true, async () => {
+      if (this.process.alive) await this.call((lwp) => exitTask(lwp, killedBy));
+    });
   }
 
   // ---- accesses -----------------------------------------------------------------------------------------------------
@@ -305,7 +339,7 @@ export class LateProcess extends ProcessFace implements AsyncProcess {
 
   private async deliver(signal: SignalValue, retries: number): Promise<void> {
     if (signal.signal === 'SIGKILL') {
-      if (this.process.alive) await this.callFirst(true, ({ process }) => exitTask(process, signal));
+      await this.end(signal);
     } else if (retries < MOST_RETRIES && this.onSignal !== null && (await this.onSignal(signal)) === 'retry') {
       return;
     }
@@ -329,17 +363,17 @@ export class LateProcess extends ProcessFace implements AsyncProcess {
   }
 
   async store8(address: number, value: number): Promise<void> {
-    checkValue(value, 8);
+    checkValue('value', value, 8);
     await this.access(address, 1, ACCESS_WRITE, (places) => this.machine.words.store(places, 1, value));
   }
 
   async store16(address: number, value: number): Promise<void> {
-    checkValue(value, 16);
+    checkValue('value', value, 16);
     await this.access(address, 2, ACCESS_WRITE, (places) => this.machine.words.store(places, 2, value));
   }
 
   async store32(address: number, value: number): Promise<void> {
-    checkValue(value, 32);
+    checkValue('value', value, 32);
     await this.access(address, 4, ACCESS_WRITE, (places) => this.machine.words.store(places, 4, value));
   }
 
@@ -354,8 +388,8 @@ export class LateProcess extends ProcessFace implements AsyncProcess {
 
   async compareAndSwap32(address: number, expected: number, replacement: number): Promise<number> {
     checkAligned(address, 4);
-    checkValue(expected, 32);
-    checkValue(replacement, 32);
+    checkValue('expected', expected, 32);
+    checkValue('replacement', replacement, 32);
     const { words } = this.machine;
     return await this.access(address, 4, ACCESS_WRITE, ({ first }) => words.swap32(first, expected, replacement));
   }
@@ -396,14 +430,14 @@ export class LateProcess extends ProcessFace implements AsyncProcess {
   }
 
   tryStore8(address: number, value: number): boolean {
-    checkValue(value, 8);
+    checkValue('value', value, 8);
     const place = this.placeAtOnce(address, ACCESS_WRITE);
     if (place >= 0) this.process.core.bytes[place] = value;
     return place >= 0;
   }
 
   tryStore32(address: number, value: number): boolean {
-    checkValue(value, 32);
+    checkValue('value', value, 32);
     const place = this.placeAtOnce(address, ACCESS_WRITE);
     if (place < 0 || leftInPage(address) < 4) return false;
     this.machine.words.set32(place, value);

@@ -7,6 +7,7 @@
 import type { Kernel } from '../kernel/kernel.js';
 import type { Task, Thread } from '../kernel/thread.js';
 import type { BackingStore } from '../machine/store.js';
+import { PAGE_SIZE } from '../machine/units.js';
 import type { VmPort } from '../vm/port.js';
 import type { SystemName, VmProcess, VmSystem } from '../vm/system.js';
 import type { Limits } from './api.js';
@@ -14,6 +15,7 @@ import { FileTable, MachineFile } from './files.js';
 import { ProcessCore } from './process-core.js';
 import { OUT_OF_MEMORY, signalValue } from './signals.js';
 import { WatchedStore } from './watched-store.js';
+import { closeWindow } from './window.js';
 
 /** One thread of a process, as the kernel sees it. */
 export interface Lwp {
@@ -70,17 +72,25 @@ export class MachineCore {
       file.modified++;
     });
     const vm = this.system.createFile(path, watched);
-    const file: MachineFile = new MachineFile(path, vm, store, kind.writable, kind.resizable);
+    const file: MachineFile = new MachineFile(this.kernel, path, vm, store, kind.writable, kind.resizable);
     this.files.named.set(path, file);
+    this.files.known.set(vm, file);
     return file;
+  }
+
+  /** The file that is mapped at an address, or null. */
+  fileAt(vm: VmProcess, address: number): MachineFile | null {
+    const mapped = this.port.fileAt(vm, Math.floor(address / PAGE_SIZE));
+    return mapped === null ? null : (this.files.known.get(mapped) ?? null);
   }
 
   /** The kernel has ended a process for want of memory. Its address space is gone already. */
   private killed(vm: VmProcess): void {
-    const process = this.processes.find((each) => each.vm === vm);
-    if (process === undefined) return;
-    process.end(signalValue(OUT_OF_MEMORY, 0, 0));
-    this.onKill?.(process);
+    // A vfork child goes with the parent whose address space it runs in.
+    for (const process of this.processes.filter((each) => each.vm === vm)) {
+      process.end(signalValue(OUT_OF_MEMORY, 0, 0));
+      this.onKill?.(process);
+    }
   }
 
   /** Time of the way into the kernel and back. */
@@ -95,16 +105,27 @@ export class MachineCore {
     for (const file of [...this.files.unlinked]) yield* this.reapFile(thread, file);
   }
 
+  /** A call that held a file is over. */
+  *letGo(thread: Thread, file: MachineFile): Task<void> {
+    file.holds--;
+    if (this.files.unlinked.has(file)) yield* this.reapFile(thread, file);
+  }
+
   private *reapFile(thread: Thread, file: MachineFile): Task<void> {
-    if (file.opens > 0) return;
-    if (file.windowLength > 0) {
-      const { windowAddress, windowLength } = file;
-      file.windowLength = 0;
-      yield* this.port.munmap(this.windows(thread), windowAddress, windowLength);
+    // Nobody else than another reaper can have the lock of a file that no call holds; that one looks at the mappings last, and will see what we have seen.
+    if (file.holds > 0 || !file.lock.tryAcquire(thread)) return;
+    try {
+      yield* closeWindow(this, thread, file);
+      if (file.holds === 0 && this.port.fileHolds(file.vm) === 0) yield* this.releaseFile(thread, file);
+    } finally {
+      file.lock.release(thread);
     }
-    if (this.port.fileHolds(file.vm) > 0) return;
+  }
+
+  private *releaseFile(thread: Thread, file: MachineFile): Task<void> {
     this.files.unlinked.delete(file);
     yield* this.port.releaseFile(thread, file.vm);
+    this.files.known.delete(file.vm);
     this.system.forgetFile(file.vm);
   }
 }

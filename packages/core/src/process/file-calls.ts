@@ -5,12 +5,12 @@
  * EFAULT and no signal. What was moved before it stays moved, the file has its old length again, and the position stands still, as
  * with vn_write's IO_UNIT.
  */
-import type { Task } from '../kernel/thread.js';
+import type { Task, Thread } from '../kernel/thread.js';
 import { ACCESS_READ, ACCESS_WRITE } from '../machine/units.js';
 import type { CallResult, Errno } from '../vm/errno.js';
-import { checkDescriptor, checkLength, checkOffset, checkPath, checkRange } from './arguments.js';
+import { checkDescriptor, checkInt, checkLength, checkOffset, checkPath, checkRange } from './arguments.js';
 import type { Lwp, MachineCore } from './core.js';
-import { type MachineFile, OpenFile } from './files.js';
+import { dropReference, locked, type MachineFile, OpenFile } from './files.js';
 import { O_APPEND, O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } from './flags.js';
 import { leftInPage, type Piece, resolvePair } from './resolve.js';
 import { answerOf, openWindow, resize, storeErrno, windowPiece } from './window.js';
@@ -23,7 +23,7 @@ export type CreateFile = (path: string) => MachineFile;
 /** open(2). */
 export function sysOpen(lwp: Lwp, path: string, flags: number, create: CreateFile): Task<CallResult> {
   checkPath(path);
-  checkDescriptor(flags);
+  checkInt('flags', flags);
   lwp.process.core.enterKernel();
   return openTask(lwp, path, flags, create);
 }
@@ -32,6 +32,7 @@ function* openTask({ process, vm }: Lwp, path: string, flags: number, create: Cr
   const { core } = process;
   const mode = flags & ACCESS_MODE;
   if (mode === ACCESS_MODE) return 'EINVAL';
+  if (process.descriptors.full) return 'EMFILE';
   let file = core.files.named.get(path);
   if (file !== undefined && (flags & O_CREAT) !== 0 && (flags & O_EXCL) !== 0) return 'EEXIST';
   if (file === undefined) {
@@ -40,15 +41,36 @@ function* openTask({ process, vm }: Lwp, path: string, flags: number, create: Cr
   }
   const writes = mode !== O_RDONLY || (flags & O_TRUNC) !== 0;
   if (writes && !file.writable) return 'EACCES';
-  if ((flags & O_TRUNC) !== 0 && file.resizable) {
-    const trouble = yield* resize(core, core.port.threadOf(vm), file, 0);
-    if (trouble !== null) return trouble;
-  }
   const open = new OpenFile(file, mode !== O_WRONLY, mode === O_WRONLY || mode === O_RDWR, (flags & O_APPEND) !== 0);
-  const fd = process.descriptors.add(open);
+  const thread = core.port.threadOf(vm);
+  let trouble: Errno | null = null;
+  if ((flags & O_TRUNC) !== 0 && file.resizable) {
+    trouble = yield* locked(thread, file, resize(core, thread, file, 0));
+  }
+  // The process may have been killed meanwhile, or have opened too many others.
+  const fd = trouble === null && process.alive ? process.descriptors.add(open) : -1;
   if (fd >= 0) return fd;
-  file.opens--;
-  return 'EMFILE';
+  dropReference(open);
+  yield* core.reap(thread);
+  return trouble ?? 'EMFILE';
+}
+
+/** Runs a call on an open file, which stays open for it whatever becomes of the descriptor. */
+function* withOpen(lwp: Lwp, fd: number, call: (open: OpenFile, thread: Thread) => Task<CallResult>): Task<CallResult> {
+  const { process, vm } = lwp;
+  const { core } = process;
+  const open = process.descriptors.get(fd);
+  if (open === null) return 'EBADF';
+  const thread = core.port.threadOf(vm);
+  open.references++;
+  let result: CallResult;
+  try {
+    result = yield* call(open, thread);
+  } finally {
+    dropReference(open);
+  }
+  yield* core.reap(thread);
+  return result;
 }
 
 /** close(2). */
@@ -130,14 +152,17 @@ export function sysRead(
   return readTask(lwp, { fd, address, length, offset });
 }
 
-function* readTask(lwp: Lwp, transfer: Transfer): Task<CallResult> {
-  const open = lwp.process.descriptors.get(transfer.fd);
-  if (open === null || !open.readable) return 'EBADF';
+function readTask(lwp: Lwp, transfer: Transfer): Task<CallResult> {
+  return withOpen(lwp, transfer.fd, (open, thread) => locked(thread, open.file, readLocked(lwp, transfer, open)));
+}
+
+function* readLocked(lwp: Lwp, transfer: Transfer, open: OpenFile): Task<CallResult> {
+  if (!open.readable) return 'EBADF';
   const { file } = open;
   const from = transfer.offset ?? open.position;
   const bytes = Math.max(0, Math.min(transfer.length, file.size - from));
   const moved = yield* move(lwp, file, from, transfer.address, bytes, false);
-  if (typeof moved === 'number' && transfer.offset === null) open.position += moved;
+  if (typeof moved === 'number' && transfer.offset === null) open.position = from + moved;
   return moved;
 }
 
@@ -154,10 +179,13 @@ export function sysWrite(
   return writeTask(lwp, { fd, address, length, offset });
 }
 
-function* writeTask(lwp: Lwp, transfer: Transfer): Task<CallResult> {
+function writeTask(lwp: Lwp, transfer: Transfer): Task<CallResult> {
+  return withOpen(lwp, transfer.fd, (open, thread) => locked(thread, open.file, writeLocked(lwp, transfer, open)));
+}
+
+function* writeLocked(lwp: Lwp, transfer: Transfer, open: OpenFile): Task<CallResult> {
   const { core } = lwp.process;
-  const open = lwp.process.descriptors.get(transfer.fd);
-  if (open === null || !open.writable) return 'EBADF';
+  if (!open.writable) return 'EBADF';
   const { file } = open;
   const thread = core.port.threadOf(lwp.vm);
   const from = transfer.offset ?? (open.append ? file.size : open.position);
@@ -217,13 +245,15 @@ export function sysFtruncate(lwp: Lwp, fd: number, length: number): Task<CallRes
   return ftruncateTask(lwp, fd, length);
 }
 
-function* ftruncateTask({ process, vm }: Lwp, fd: number, length: number): Task<CallResult> {
-  const { core } = process;
-  const open = process.descriptors.get(fd);
-  if (open === null) return 'EBADF';
+function ftruncateTask(lwp: Lwp, fd: number, length: number): Task<CallResult> {
+  const { core } = lwp.process;
+  return withOpen(lwp, fd, (open, thread) => locked(thread, open.file, truncateLocked(core, thread, open, length)));
+}
+
+function* truncateLocked(core: MachineCore, thread: Thread, open: OpenFile, length: number): Task<CallResult> {
   if (!open.writable || !open.file.resizable) return 'EINVAL';
   if (length === open.file.size) return 0;
-  return (yield* resize(core, core.port.threadOf(vm), open.file, length)) ?? 0;
+  return (yield* resize(core, thread, open.file, length)) ?? 0;
 }
 
 /** fsync(2). */
@@ -233,15 +263,20 @@ export function sysFsync(lwp: Lwp, fd: number): Task<CallResult> {
   return fsyncTask(lwp, fd);
 }
 
-function* fsyncTask({ process, vm }: Lwp, fd: number): Task<CallResult> {
-  const open = process.descriptors.get(fd);
-  if (open === null) return 'EBADF';
-  return yield* flush(process.core, vm, open.file);
+function fsyncTask(lwp: Lwp, fd: number): Task<CallResult> {
+  return withOpen(lwp, fd, (open, thread) => flush(lwp.process.core, thread, open.file));
+}
+
+/** Writes every dirty page of a file, for the operator. */
+export function* syncFile(core: MachineCore, file: MachineFile): Task<CallResult> {
+  file.holds++;
+  const result = yield* flush(core, core.operator, file);
+  yield* core.letGo(core.operator, file);
+  return result;
 }
 
 /** Writes what is dirty of a file, and waits until it is on stable storage. */
-export function* flush(core: MachineCore, vm: Lwp['vm'], file: MachineFile): Task<CallResult> {
-  const thread = core.port.threadOf(vm);
+function* flush(core: MachineCore, thread: Thread, file: MachineFile): Task<CallResult> {
   const written = yield* core.port.flushFile(thread, file.vm);
   if (typeof written === 'string') return written;
   const synced = yield* answerOf(core, thread, file.store.sync(), 'fsync');

@@ -2,20 +2,9 @@
 import { PAGE_SIZE } from '../machine/units.js';
 import { PAGE_DIRTY, PAGE_RESIDENT, PAGE_SHARED, PAGE_SWAPPED, PAGE_WIRED } from '../vm/port.js';
 import { PROT_EXECUTE, PROT_READ, PROT_WRITE, type Prot } from '../vm/prot.js';
-import type { BackingLayer, EntryInfo, SystemName, VmProcess } from '../vm/system.js';
+import type { EntryInfo, SystemName, VmProcess } from '../vm/system.js';
 import type { MappingInfo } from './api.js';
 import type { MachineCore } from './core.js';
-
-/** The name of what an entry shows: its file, wherever in the chain it is. */
-function nameOf(layers: readonly BackingLayer[]): string {
-  for (const layer of layers) {
-    if (layer.kind === 'amap') continue;
-    const [kind, name] = layer.type.split(/:(.*)/s);
-    if (kind === 'vnode' && name !== undefined) return name;
-    if (kind === 'device') return 'device';
-  }
-  return 'anon';
-}
 
 type PageCounts = Pick<MappingInfo, 'resident' | 'shared' | 'private' | 'swapped' | 'wired' | 'dirty'>;
 
@@ -46,7 +35,7 @@ export function mappings(core: MachineCore, vm: VmProcess): MappingInfo[] {
     copyOnWrite: entry.cow,
     needsCopy: entry.needsCopy,
     wiredCount: entry.wired,
-    name: nameOf(core.system.backing(vm, entry.start) ?? []),
+    name: core.fileAt(vm, entry.start)?.path ?? 'anon',
     ...countPages(core, vm, entry),
   }));
 }
@@ -71,7 +60,7 @@ function procfsLine(core: MachineCore, vm: VmProcess, m: MappingInfo): string {
   const pages = [m.resident / PAGE_SIZE, m.private / PAGE_SIZE];
   const cow = m.copyOnWrite ? 'COW' : 'NCOW';
   const copy = m.needsCopy ? 'NC' : 'NNC';
-  const path = m.name === 'anon' || m.name === 'device' ? '-' : m.name;
+  const path = core.fileAt(vm, m.start)?.path ?? '-';
   const range = `0x${m.start.toString(16)} 0x${m.end.toString(16)}`;
   return `${range} ${pages.join(' ')} ${letters(m.protection)} ${ref} ${shadows} ${cow} ${copy} ${type} ${path}`;
 }
@@ -83,11 +72,11 @@ const NETBSD_WORDS: readonly (readonly [Prot, string])[] = [
 ];
 
 /** A line of pmap(1): start, kilobytes, protection, name. */
-function pmapLine(m: MappingInfo): string {
+function pmapLine(core: MachineCore, vm: VmProcess, m: MappingInfo): string {
   const words = NETBSD_WORDS.filter(([bit]) => (m.protection & bit) !== 0).map(([, word]) => word);
   const size = `${(m.end - m.start) / 1024}K`.padStart(8);
-  const name = m.name === 'anon' ? '  [ anon ]' : `  ${m.name}`;
-  return `${m.start.toString(16).padStart(16, '0')}${size} ${(words.join('/') || '(none)').padEnd(16)}${name}`;
+  const name = core.fileAt(vm, m.start)?.path ?? '[ anon ]';
+  return `${m.start.toString(16).padStart(16, '0')}${size} ${(words.join('/') || '(none)').padEnd(16)}  ${name}`;
 }
 
 /** The whole of it, a line an entry. */
@@ -95,5 +84,5 @@ export function mapsText(core: MachineCore, vm: VmProcess, system: SystemName): 
   const all = mappings(core, vm);
   if (system !== 'netbsd') return all.map((m) => `${procfsLine(core, vm, m)}\n`).join('');
   const total = all.reduce((sum, { start, end }) => sum + end - start, 0) / 1024;
-  return `${all.map((m) => `${pmapLine(m)}\n`).join('')} total ${`${total}K`.padStart(17)}\n`;
+  return `${all.map((m) => `${pmapLine(core, vm, m)}\n`).join('')} total ${`${total}K`.padStart(17)}\n`;
 }

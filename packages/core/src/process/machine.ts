@@ -1,8 +1,7 @@
 /** A machine whose stores all answer at once: every call returns when it is done. */
 import type { Task } from '../kernel/thread.js';
-import type { BackingStore } from '../machine/store.js';
 import { PAGE_SIZE } from '../machine/units.js';
-import { checkName } from '../vm/arguments.js';
+import { checkName, checkStore } from '../vm/arguments.js';
 import type { CallResult } from '../vm/errno.js';
 import type { SystemName, VmSystem } from '../vm/system.js';
 import type {
@@ -16,10 +15,10 @@ import type {
   SyncUserPager,
 } from './api.js';
 import { checkPages, checkPath } from './arguments.js';
-import { addPager, addStore, bootCore, mustBeSynchronous, statusOf, storeOf } from './boot.js';
+import { addPager, addStore, bootCore, mustBeSynchronous, statusOf, storeOf, storesOf } from './boot.js';
 import { type CapturedState, captureState, restoreState } from './capture.js';
 import type { MachineCore } from './core.js';
-import { flush } from './file-calls.js';
+import { syncFile } from './file-calls.js';
 import type { MachineFile } from './files.js';
 import { SyncProcess } from './process.js';
 import { DATA_START, type ProcessCore } from './process-core.js';
@@ -99,8 +98,8 @@ export class SyncMachine implements Machine {
 
   sync(): CallResult {
     let first: CallResult = 0;
-    for (const file of this.core.files.named.values()) {
-      const result = this.operate(flush(this.core, this.core.windows(this.core.operator), file));
+    for (const file of [...this.core.files.named.values()]) {
+      const result = this.operate(syncFile(this.core, file));
       if (first === 0) first = result;
     }
     return first;
@@ -145,9 +144,12 @@ class TakenSnapshot implements Snapshot {
  * @throws TypeError or RangeError for an option that cannot be, naming it
  */
 export function createMachine(options: MachineOptions): Machine {
-  const stores: [string, BackingStore][] = Object.entries(options.files ?? {}).map(([path, it]) => [path, storeOf(it)]);
+  const stores = storesOf(options);
   for (const [path, store] of stores) mustBeSynchronous(path, store);
-  if (options.swapStore !== undefined) mustBeSynchronous('swapStore', options.swapStore);
+  if (options.swapStore !== undefined) {
+    checkStore(options.swapStore, 'swapStore');
+    mustBeSynchronous('swapStore', options.swapStore);
+  }
   const core = bootCore(options);
   for (const [path, store] of stores) addStore(core, path, store);
   return new SyncMachine(core);

@@ -9,7 +9,15 @@ import type { PortMapRequest } from '../vm/port.js';
 import type { Prot } from '../vm/prot.js';
 import { PROT_ALL, PROT_READ, PROT_WRITE } from '../vm/prot.js';
 import type { Advice, Inheritance, MapBacking, SystemName } from '../vm/system.js';
-import { checkAddress, checkBits, checkBytes, checkDescriptor, checkOffset, checkRange } from './arguments.js';
+import {
+  checkAddress,
+  checkBits,
+  checkBytes,
+  checkDescriptor,
+  checkInt,
+  checkOffset,
+  checkRange,
+} from './arguments.js';
 import type { Lwp } from './core.js';
 import type { MachineFile, OpenFile } from './files.js';
 import {
@@ -24,11 +32,7 @@ import {
   MAP_WIRED,
   MCL_CURRENT,
   MCL_FUTURE,
-  MS_ASYNC,
-  MS_INVALIDATE,
-  MS_SYNC_NETBSD,
 } from './flags.js';
-import { answerOf, storeErrno } from './window.js';
 
 /** What mmap was asked for, once its flags are understood. */
 interface Wanted {
@@ -81,7 +85,10 @@ function* mmapTask(lwp: Lwp, wanted: Wanted): Task<CallResult> {
     wired: core.name === 'netbsd' && has(MAP_WIRED),
     vpagetable: core.name === 'dragonfly' && has(MAP_VPAGETABLE),
   };
+  const { file } = what;
+  if (file !== null) file.holds++;
   const result = yield* core.port.mmap(vm, request);
+  if (file !== null) file.holds--;
   yield* core.reap(core.port.threadOf(vm));
   return result;
 }
@@ -99,6 +106,7 @@ function wraps(system: SystemName, { length, offset, flags }: Wanted): Errno | n
 
 interface Backing {
   readonly backing: MapBacking;
+  readonly file: MachineFile | null;
   readonly maximum: Prot;
 }
 
@@ -117,7 +125,7 @@ function backingOf({ process }: Lwp, wanted: Wanted): Backing | Errno {
 function anonymousBacking(system: SystemName, { fd, offset }: Wanted): Backing | Errno {
   if (fd !== -1) return 'EINVAL';
   if (system === 'dragonfly' && offset !== 0) return 'EINVAL';
-  return { backing: { kind: 'anon' }, maximum: PROT_ALL };
+  return { backing: { kind: 'anon' }, file: null, maximum: PROT_ALL };
 }
 
 /** A file can be read by a mapping only through a descriptor that may read, and written only through one that may write. */
@@ -131,7 +139,7 @@ function fileBacking(open: OpenFile, { flags, protection, offset }: Wanted): Bac
     if ((protection & PROT_WRITE) !== 0) return 'EACCES';
     maximum &= ~PROT_WRITE;
   }
-  return { backing: { kind: 'file', file: file.vm, offset }, maximum };
+  return { backing: { kind: 'file', file: file.vm, offset }, file, maximum };
 }
 
 /** RLIMIT_AS: no such thing in 1992. */
@@ -182,16 +190,10 @@ export function sysMadvise(
   advice: number,
 ): Task<CallResult> {
   checkRange(address, length);
-  checkDescriptorLike('advice', advice);
+  checkInt('advice', advice);
   if (core.name === 'csrg') return answer('EOPNOTSUPP');
   const word = adviceOf(core.name, advice);
   return word === null ? answer('EINVAL') : core.port.madvise(vm, address, length, word);
-}
-
-/** A number that C would take for an int. */
-function checkDescriptorLike(name: string, value: unknown): void {
-  if (typeof value !== 'number') throw new TypeError(`${name} must be a number, not ${String(value)}`);
-  if (!Number.isInteger(value)) throw new RangeError(`${name} must be a whole number, not ${value}`);
 }
 
 const INHERITANCE: readonly Inheritance[] = ['share', 'copy', 'none'];
@@ -204,7 +206,7 @@ export function sysMinherit(
   how: number,
 ): Task<CallResult> {
   checkRange(address, length);
-  checkDescriptorLike('how', how);
+  checkInt('how', how);
   const word = INHERITANCE[how];
   return word === undefined ? answer('EINVAL') : core.port.minherit(vm, address, length, word);
 }
@@ -249,61 +251,6 @@ export function sysMunlockall({ process, vm }: Lwp): Task<CallResult> {
   return core.name === 'csrg' ? answer('EOPNOTSUPP') : core.port.munlockall(vm);
 }
 
-/** The errors of msync's flags. */
-function badSyncFlags(system: SystemName, flags: number): boolean {
-  const async = (flags & MS_ASYNC) !== 0;
-  if (system === 'csrg') return false;
-  if (system !== 'netbsd') return async && (flags & MS_INVALIDATE) !== 0;
-  const known = MS_ASYNC | MS_INVALIDATE | MS_SYNC_NETBSD;
-  // 0 is what MS_SYNC is elsewhere; the kernel refuses a call with none of the three, so the number is taken for MS_SYNC before it comes here.
-  return (flags & ~known) !== 0 || (async && (flags & MS_SYNC_NETBSD) !== 0);
-}
-
-/** msync(2). What it wrote synchronously is on stable storage when it returns. */
-export function sysMsync(lwp: Lwp, address: number, length: number, flags: number): Task<CallResult> {
-  checkRange(address, length);
-  checkBits('flags', flags);
-  return msyncTask(lwp, address, length, flags);
-}
-
-function* msyncTask(lwp: Lwp, address: number, length: number, flags: number): Task<CallResult> {
-  const { process, vm } = lwp;
-  const { core } = process;
-  if (badSyncFlags(core.name, flags)) return 'EINVAL';
-  // csrg's call has no flags: it always writes at once, and takes the pages out of memory.
-  const async = core.name !== 'csrg' && (flags & MS_ASYNC) !== 0;
-  const result = yield* core.port.msync(vm, address, length, { async, invalidate: (flags & MS_INVALIDATE) !== 0 });
-  if (result !== 0 || async) return result;
-  for (const file of filesIn(lwp, address, length)) {
-    const synced = yield* syncStore(lwp, file);
-    if (synced !== 0) return synced;
-  }
-  return 0;
-}
-
-/** The file's store alone: its pages have been written. */
-function* syncStore({ process: { core }, vm }: Lwp, file: MachineFile): Task<CallResult> {
-  const thread = core.port.threadOf(vm);
-  const result = yield* answerOf(core, thread, file.store.sync(), 'msync');
-  return result < 0 ? storeErrno(result) : 0;
-}
-
-/** Files that are mapped in a range; a range of length 0 is the entry that holds its address. */
-function filesIn({ process: { core }, vm }: Lwp, address: number, length: number): Set<MachineFile> {
-  const found = new Set<MachineFile>();
-  const all = [...core.files.named.values(), ...core.files.unlinked];
-  for (const entry of core.system.entries(vm)) {
-    if (entry.end <= address || entry.start >= address + Math.max(length, 1)) continue;
-    const layers = core.system.backing(vm, entry.start) ?? [];
-    for (const layer of layers) {
-      if (layer.kind === 'amap') continue;
-      const file = all.find((each) => layer.type === `vnode:${each.vm.name}`);
-      if (file !== undefined) found.add(file);
-    }
-  }
-  return found;
-}
-
 /** mincore(2). */
 export function sysMincore(
   { process: { core }, vm }: Lwp,
@@ -337,7 +284,7 @@ function* brkTask({ process, vm }: Lwp, address: number): Task<CallResult> {
 
 /** What the C library makes of brk: answers where the segment ended before. */
 export function sysSbrk(lwp: Lwp, increment: number): Task<CallResult> {
-  checkDescriptorLike('increment', increment);
+  checkInt('increment', increment);
   return sbrkTask(lwp, increment);
 }
 

@@ -114,6 +114,22 @@ describe.each(SYSTEM_NAMES)('%s', (system) => {
     expect(() => createMachine({ system }).restore(snapshot)).toThrow(RangeError);
   });
 
+  it('ends a vfork child with the address space that it runs in, when there is no memory', () => {
+    const machine = createMachine({ system, memory: 128 * 4096 });
+    const parent = machine.spawn('parent');
+    const child = parent.vfork('child') as Process;
+    const at = child.mmap(0, 4096 * 4096, RW, MAP_ANON | MAP_PRIVATE) as number;
+    expect(child.touch(at, 4096 * 4096, 1)?.signal).toBe('SIGKILL');
+    // Either the kernel has killed the address space, and with it both, or it has refused the page, and the child can be ended.
+    expect(parent.alive).toBe(child.alive);
+    if (child.alive) expect(() => child.store8(at + 4095 * 4096, 1)).toThrow(MemorySignal);
+    expect(child.alive).toBe(false);
+    if (parent.alive) expect(parent.munmap(at, 4096 * 4096)).toBe(0);
+    machine.check();
+    for (const process of machine.processes) process.exit();
+    machine.check();
+  });
+
   it('keeps nothing of a file that has gone', () => {
     const machine = createMachine({ system, files: { '/f': text } });
     const p = machine.spawn();

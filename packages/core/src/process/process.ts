@@ -26,7 +26,7 @@ import {
   sysUnlink,
   sysWrite,
 } from './file-calls.js';
-import { checkImage, cloneTask, execTask, exitTask, forkTask, vfork } from './life.js';
+import { checkImage, cloneTask, enterTask, exitTask, forkTask, leaveTask, vfork } from './life.js';
 import type { SyncMachine } from './machine.js';
 import {
   sysBrk,
@@ -37,7 +37,6 @@ import {
   sysMlockall,
   sysMmap,
   sysMprotect,
-  sysMsync,
   sysMunlock,
   sysMunlockall,
   sysMunmap,
@@ -46,6 +45,7 @@ import {
 import type { ProcessCore } from './process-core.js';
 import { leftInPage, MOST_FAULTS, tooManyFaults } from './resolve.js';
 import { MemorySignal, OUT_OF_MEMORY, signalValue } from './signals.js';
+import { sysMsync } from './sync-calls.js';
 import { ProcessTable } from './table.js';
 import { ProcessFace } from './view.js';
 import type { Words } from './words.js';
@@ -228,11 +228,12 @@ export class SyncProcess extends ProcessFace implements Process {
 
   exec(image: Image = { segments: [] }): CallResult {
     checkImage(image);
-    return this.call(({ process }) => execTask(process, image));
+    const wanted = this.call((lwp) => leaveTask(lwp, image));
+    return typeof wanted === 'string' ? wanted : this.call((lwp) => enterTask(lwp, wanted));
   }
 
   exit(): void {
-    if (this.process.alive) this.call(({ process }) => exitTask(process, null));
+    if (this.process.alive) this.call((lwp) => exitTask(lwp, null));
   }
 
   // ---- accesses -----------------------------------------------------------------------------------------------------
@@ -274,7 +275,7 @@ export class SyncProcess extends ProcessFace implements Process {
   /** Comes back if the access is to be tried again, and raises the signal if not. */
   private deliver(signal: SignalValue, retries: number): void {
     if (signal.signal === 'SIGKILL') {
-      if (this.process.alive) this.call(({ process }) => exitTask(process, signal));
+      if (this.process.alive) this.call((lwp) => exitTask(lwp, signal));
     } else if (retries < MOST_RETRIES && this.onSignal?.(signal) === 'retry') {
       this.process.ready();
       return;
@@ -324,20 +325,20 @@ export class SyncProcess extends ProcessFace implements Process {
   }
 
   store8(address: number, value: number): void {
-    if ((value & 0xff) !== value) checkValue(value, 8);
+    if (typeof value !== 'number' || (value & 0xff) !== value) checkValue('value', value, 8);
     const place = this.place(address, ACCESS_WRITE);
     this.bytes[place >= 0 ? place : this.bring(address, ACCESS_WRITE)] = value;
   }
 
   store16(address: number, value: number): void {
-    if ((value & 0xffff) !== value) checkValue(value, 16);
+    if (typeof value !== 'number' || (value & 0xffff) !== value) checkValue('value', value, 16);
     const place = this.place(address, ACCESS_WRITE);
     if (place >= 0 && (address & PAGE_MASK) <= PAGE_SIZE - 2) this.words.set16(place, value);
     else this.words.store(this.places(address, 2, ACCESS_WRITE), 2, value);
   }
 
   store32(address: number, value: number): void {
-    if ((value | 0) !== value) checkValue(value, 32);
+    if (typeof value !== 'number' || (value | 0) !== value) checkValue('value', value, 32);
     const place = this.place(address, ACCESS_WRITE);
     if (place >= 0 && (address & PAGE_MASK) <= PAGE_SIZE - 4) this.words.set32(place, value);
     else this.words.store(this.places(address, 4, ACCESS_WRITE), 4, value);
@@ -359,8 +360,8 @@ export class SyncProcess extends ProcessFace implements Process {
 
   compareAndSwap32(address: number, expected: number, replacement: number): number {
     checkAligned(address, 4);
-    checkValue(expected, 32);
-    checkValue(replacement, 32);
+    checkValue('expected', expected, 32);
+    checkValue('replacement', replacement, 32);
     return this.words.swap32(this.bring(address, ACCESS_WRITE), expected, replacement);
   }
 

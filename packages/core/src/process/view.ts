@@ -1,6 +1,6 @@
 /** What both faces of a process show without any I/O. */
 import type { Limits, MappingInfo, ProcessView, ResourceUsage, SignalValue } from './api.js';
-import { checkLimits } from './arguments.js';
+import { changedLimits, checkLimits } from './arguments.js';
 import { mappings, mapsText } from './inspect.js';
 import type { ProcessCore } from './process-core.js';
 
@@ -38,8 +38,9 @@ export abstract class ProcessFace implements Omit<ProcessView, 'table'> {
     checkLimits(limits);
     const { process } = this;
     process.ready();
-    process.limits = { ...process.limits, ...limits };
-    process.core.port.setStackLimit(process.vm, process.limits.stack);
+    const changed = changedLimits(process.limits, limits);
+    process.core.port.setStackLimit(process.vm, changed.stack);
+    process.limits = changed;
   }
 
   usage(): ResourceUsage {

@@ -4,6 +4,8 @@
  * read(2), write(2) and ftruncate(2) reach a file's pages here, so that they and all mappings see the same bytes at once. (The kernels do it by the
  * buffer cache over the same pages, or by ubc_map; csrg did it by a buffer cache of its own, and its mappings and calls could disagree: see its
  * CAVEATS.md.) A window is as long as the file and grows ahead of it.
+ *
+ * Everything here but `answerOf` is done with the file's lock.
  */
 import type { Task, Thread } from '../kernel/thread.js';
 import { ACCESS_READ, ACCESS_WRITE, USER_MAX_ADDRESS } from '../machine/units.js';
@@ -78,6 +80,14 @@ export function* openWindow(core: MachineCore, thread: Thread, file: MachineFile
   file.windowLength = length;
   if (old.length > 0) yield* port.munmap(core.windows(thread), old.address, old.length);
   return null;
+}
+
+/** Takes the window away. */
+export function* closeWindow(core: MachineCore, thread: Thread, file: MachineFile): Task<void> {
+  const { windowAddress, windowLength } = file;
+  if (windowLength === 0) return;
+  file.windowLength = 0;
+  yield* core.port.munmap(core.windows(thread), windowAddress, windowLength);
 }
 
 /** A place of a file as a piece of memory. */

@@ -13,10 +13,10 @@ import type { MapRequest, SystemOptions } from './system.js';
 /** Page numbers have 35 bits: what lies above can be named, but nothing can be mapped there. */
 export const PAGE_NUMBERS = 2 ** 35;
 /** Swap areas go up to this many pages (256 GiB). */
-const MAX_SWAP_PAGES = 2 ** 26;
+export const MAX_SWAP_PAGES = 2 ** 26;
 
-/** A value as a message shows it. */
-function shown(value: unknown): string {
+/** A value as a message shows it, whatever it is: not everything can be made a string. */
+export function shown(value: unknown): string {
   if (typeof value === 'string') return `'${value}'`;
   if (typeof value === 'object' && value !== null) return 'an object';
   return typeof value === 'function' ? 'a function' : String(value);
@@ -85,11 +85,11 @@ export function checkMapRequest(request: MapRequest): void {
 
 const STORE_CALLS = ['size', 'read', 'write', 'truncate', 'sync', 'close'] as const;
 
-export function checkStore(store: BackingStore): void {
+export function checkStore(store: BackingStore, name = 'store'): void {
   const lacks =
     typeof store === 'object' && store !== null ? STORE_CALLS.find((call) => typeof store[call] !== 'function') : '';
   if (lacks === undefined && typeof store.synchronous === 'boolean') return;
-  throw new TypeError(`store must be a BackingStore, not ${shown(store)}${lacks ? ` without ${lacks}()` : ''}`);
+  throw new TypeError(`${name} must be a BackingStore, not ${shown(store)}${lacks ? ` without ${lacks}()` : ''}`);
 }
 
 export function checkDevice(name: unknown, pages: unknown, fill: unknown): void {
@@ -133,6 +133,6 @@ export function checkOptions(options: SystemOptions): void {
     }
   }
   if (options.swapPages !== undefined) checkWhole('swapPages', options.swapPages, MAX_SWAP_PAGES);
-  if (options.swapStore !== undefined) checkStore(options.swapStore);
+  if (options.swapStore !== undefined) checkStore(options.swapStore, 'swapStore');
   if (options.defects !== undefined) checkWord('defects', options.defects, ['as-seeded', 'mended']);
 }

@@ -31,10 +31,16 @@ export interface PortMapRequest extends MapRequest {
   readonly vpagetable: boolean;
 }
 
-/** MS_SYNC is neither flag. */
+/** MS_SYNC without more. MS_ASYNC is `msyncLater`, where the kernel makes a difference. */
 export interface SyncFlags {
-  readonly async: boolean;
   readonly invalidate: boolean;
+}
+
+/** Pages `start` to `end` (exclusive) of a file. */
+export interface FileRange {
+  readonly file: VmFile;
+  readonly start: number;
+  readonly end: number;
 }
 
 /** Why an access could not be. `address` is added by the caller. */
@@ -77,6 +83,11 @@ export interface VmPort {
   mlockall(process: VmProcess, current: boolean, future: boolean): Task<CallResult>;
   munlockall(process: VmProcess): Task<CallResult>;
   msync(process: VmProcess, address: number, length: number, flags: SyncFlags): Task<CallResult>;
+  /**
+   * msync(MS_ASYNC) where the kernel only starts the writes: what `msync` would write, for `flushFile` to write on a thread of its own, or the errno of
+   * its arguments. Left out by a kernel whose call waits all the same.
+   */
+  msyncLater?(process: VmProcess, address: number, length: number): Task<readonly FileRange[] | Errno>;
   /** A byte a page into `vector`. */
   mincore(process: VmProcess, address: number, length: number, vector: Uint8Array): Task<CallResult>;
   /** Where the data segment begins: called once, before the first `brk`, and again after exec. */
@@ -101,8 +112,8 @@ export interface VmPort {
    * holds, so that nothing past it is read or written. It waits for transfers of these pages.
    */
   fileResized(thread: Thread, file: VmFile, bytes: number): Task<void>;
-  /** Writes every dirty page of the file to its store (VOP_FSYNC without the store's own sync). Answers 0 or an errno. */
-  flushFile(thread: Thread, file: VmFile): Task<CallResult>;
+  /** Writes every dirty page of the file, or of a part of it, to its store (VOP_FSYNC without the store's own sync). Answers 0 or an errno. */
+  flushFile(thread: Thread, file: VmFile, part?: Omit<FileRange, 'file'>): Task<CallResult>;
   /** The file has no name, descriptor or mapping any more: its pages go without being written. */
   releaseFile(thread: Thread, file: VmFile): Task<void>;
   /** Mappings and other holds on the file. 0: `releaseFile` may be called. */
@@ -110,6 +121,8 @@ export interface VmPort {
 
   /** Bits of PAGE_RESIDENT ... for one page; 0 where nothing is mapped or nothing is there yet. */
   inspectPage(process: VmProcess, vpn: number): number;
+  /** The file whose object lies at the bottom of what is mapped at page `vpn`, whether it still has a name or not; null where there is none. */
+  fileAt(process: VmProcess, vpn: number): VmFile | null;
   /** Pages of the address space that lie in entries (map->size), and pages that are wired by entries. */
   sizes(process: VmProcess): { readonly mapped: number; readonly wired: number };
 }
