@@ -39,6 +39,9 @@ function initial(name: string, bytes: number): Uint8Array {
   return Uint8Array.from({ length: bytes }, (_, i) => (i * 31 + (i >>> 12) * 57 + name.charCodeAt(0)) & 255);
 }
 
+/** Made once: machines and models copy them. */
+const CONTENTS = Object.entries(FILES).map(([name, bytes]) => [name, initial(name, bytes)] as const);
+
 export class World {
   readonly machine: Machine;
   readonly model: AccessModel;
@@ -50,16 +53,15 @@ export class World {
     { memoryPages, swapPages }: Program,
   ) {
     const rules = RULES[options.system];
-    const contents = Object.entries(FILES).map(([name, bytes]) => [name, initial(name, bytes)] as const);
     const machine = F.createMachine({
       system: options.system,
       memory: (memoryPages + rules.moreMemory) * PAGE_SIZE,
       swap: swapPages * PAGE_SIZE,
-      files: Object.fromEntries(contents),
+      files: Object.fromEntries(CONTENTS),
     });
     this.machine = options.plant?.(machine) ?? machine;
     this.model = new AccessModel(rules, swapPages < memoryPages * 2, memoryPages + rules.moreMemory);
-    for (const [name, bytes] of contents) this.files.set(name, new ModelFile(bytes));
+    for (const [name, bytes] of CONTENTS) this.files.set(name, new ModelFile(bytes));
   }
 
   /** The address that an operation means, in this process of this system. */

@@ -145,6 +145,11 @@ export class ModelFile {
     return page;
   }
 
+  /** The pages that it would have with so many bytes. */
+  pagesBelow(bytes: number): ReadonlySet<FilePage> {
+    return new Set([...this.pages].flatMap(([index, page]) => (index * PAGE_SIZE < bytes ? [page] : [])));
+  }
+
   /** ftruncate, and what write does to the length: nothing from beyond either end comes back. */
   resize(bytes: number): void {
     const end = Math.min(bytes, this.size);
