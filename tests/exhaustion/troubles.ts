@@ -3,10 +3,10 @@ import type { BackingStore, FaultRule, IoResult, SystemName, VmSystem } from '@f
 import { EIO, ENOSPC, FaultInjectingStore } from '@faultline/core';
 import type { Trouble } from './runner.js';
 
-/** What each kernel allocates that it can fail to get. (Map entries, objects and, but for netbsd's, translations are never refused by these kernels.) */
+/** What each kernel allocates that it can be refused. */
 export const ALLOCATIONS: Readonly<Record<SystemName, readonly string[]>> = {
   csrg: ['frame', 'pager', 'swap'],
-  freebsd: ['frame', 'swap'],
+  freebsd: ['frame', 'translation', 'map entry', 'object', 'swap'],
   dragonfly: ['frame', 'swap'],
   netbsd: ['frame', 'anon', 'amap', 'swap', 'translation'],
 };
@@ -39,14 +39,14 @@ export class Refusals implements Trouble {
 
   begin(system: VmSystem): void {
     const { vm } = system as unknown as Refusing;
-    if (this.kind === 'translation') vm.pmap.enterFails = () => this.refuses();
+    if (this.kind === 'translation' && 'enterFails' in vm.pmap) vm.pmap.enterFails = () => this.refuses();
     else vm.allocationFails = (kind) => kind === this.kind && this.refuses();
   }
 
   end(system: VmSystem): void {
     const { vm } = system as unknown as Refusing;
     vm.allocationFails = null;
-    if (this.kind === 'translation') vm.pmap.enterFails = null;
+    if ('enterFails' in vm.pmap) vm.pmap.enterFails = null;
   }
 }
 
