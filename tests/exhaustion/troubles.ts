@@ -5,7 +5,7 @@ import type { Trouble } from './runner.js';
 
 /** What each kernel allocates that it can be refused. */
 export const ALLOCATIONS: Readonly<Record<SystemName, readonly string[]>> = {
-  csrg: ['frame', 'pager', 'swap'],
+  csrg: ['frame', 'translation', 'map entry', 'object', 'pager', 'swap'],
   freebsd: ['frame', 'translation', 'map entry', 'object', 'swap'],
   dragonfly: ['frame', 'swap'],
   netbsd: ['frame', 'anon', 'amap', 'swap', 'translation'],
