@@ -7,7 +7,7 @@ import type { Trouble } from './runner.js';
 export const ALLOCATIONS: Readonly<Record<SystemName, readonly string[]>> = {
   csrg: ['frame', 'translation', 'map entry', 'object', 'pager', 'swap'],
   freebsd: ['frame', 'translation', 'map entry', 'object', 'swap'],
-  dragonfly: ['frame', 'swap'],
+  dragonfly: ['frame', 'translation', 'map entry', 'object', 'swap'],
   netbsd: ['frame', 'anon', 'amap', 'swap', 'translation'],
 };
 
