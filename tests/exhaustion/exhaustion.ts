@@ -56,9 +56,8 @@ class Exhaustion {
   async allocations(seed: number, kind: string): Promise<void> {
     const all = new Refusals(kind);
     if (!(await this.run(seed, `counting ${kind}`, all))) return;
-    const often = Number.POSITIVE_INFINITY;
     for (let nth = 1; nth <= all.count; nth++) {
-      for (const times of [1, often]) {
+      for (const times of [1, Number.POSITIVE_INFINITY]) {
         await this.tried(seed, kind, `${kind} ${nth} refused, times ${times}`, new Refusals(kind, nth, times));
       }
     }
