@@ -243,10 +243,18 @@ export function* sysBrk(vm: Vm, p: NetbsdProcess, address: number): Task<CallRes
   if (error !== 0) return 'ENOMEM';
   if (newEnd > oldEnd && p.map.wireFuture) {
     const wired = yield* wireRange(vm, p.thread, p.map, oldEnd, newEnd, p.usage);
+    // As seeded the range stays, and stands in the way of every later growth (oddity 31).
+    if (wired !== 0 && vm.mended) yield* giveBack(vm, p, oldEnd, newEnd);
     if (wired !== 0) return callResult(wired);
   }
   p.dataEnd = address;
   return 0;
+}
+
+function* giveBack(vm: Vm, p: NetbsdProcess, start: number, end: number): Task<void> {
+  yield* lockMap(vm, p.map, p.thread);
+  yield* removeRange(vm, p.thread, p.map, start, end);
+  unlockMap(p.map, p.thread);
 }
 
 /** The heap has its amap from the start, with room to grow: so it stays one entry. */
