@@ -14,7 +14,7 @@ describe.each(SYSTEM_NAMES)('%s', (system) => {
     const counts = await exhaust({ system, seed: 1, programs: 4, stride: 11 });
     expect(counts.failures).toEqual([]);
     expect(counts.refusals).toBeGreaterThan(0);
-    for (const what of ['frame', 'file read', 'file write', 'swap write', 'late']) {
+    for (const what of ['frame', 'translation', 'map entry', 'file read', 'file write', 'swap write', 'late']) {
       expect(counts.runs[what], what).toBeGreaterThan(0);
     }
   });

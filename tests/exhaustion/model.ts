@@ -20,6 +20,13 @@ export interface Mapping {
   readonly own: number[] | null;
   readonly file: number;
   writable: boolean;
+  /** Pages that have been taken out of the mapping, and pages that may not be written for now. */
+  readonly gone: Set<number>;
+  readonly readOnly: Set<number>;
+  /** The mapping may be several entries by now. */
+  cut: boolean;
+  /** Nothing, or a later mapping, may lie where pages were taken out: no call on the whole any more. */
+  holes: boolean;
 }
 
 export class Model {
@@ -39,6 +46,10 @@ export class Model {
       behind: isFile ? (this.files[file] as number[]) : memory,
       own: isPrivate ? new Array<number>(pages).fill(-1) : null,
       writable: true,
+      gone: new Set(),
+      readOnly: new Set(),
+      cut: false,
+      holes: false,
     };
   }
 
@@ -54,5 +65,10 @@ export class Model {
 
 /** The mappings of a child. */
 export function forked(mappings: readonly Mapping[]): Mapping[] {
-  return mappings.map((mapping) => ({ ...mapping, own: mapping.own === null ? null : [...mapping.own] }));
+  return mappings.map((mapping) => ({
+    ...mapping,
+    own: mapping.own === null ? null : [...mapping.own],
+    gone: new Set(mapping.gone),
+    readOnly: new Set(mapping.readOnly),
+  }));
 }

@@ -13,6 +13,10 @@ export const PROCESSES_MAX = 3;
 
 export type Kind = 'private' | 'shared' | 'private file' | 'shared file';
 
+/** What is done to a part of a mapping. `over`: new memory is mapped in its place. */
+const CUTS = ['unmap', 'over', 'protect', 'allow', 'lock', 'unlock', 'leave'] as const;
+export type Cut = (typeof CUTS)[number];
+
 export type Step =
   | { readonly op: 'map'; readonly process: number; readonly kind: Kind; readonly file: number; readonly pages: number }
   | { readonly op: 'unmap'; readonly process: number; readonly mapping: number }
@@ -24,6 +28,15 @@ export type Step =
       readonly pages: number;
     }
   | { readonly op: 'protect'; readonly process: number; readonly mapping: number; readonly writable: boolean }
+  | {
+      /** A call on a part of a mapping: the kernel cuts its entries. */
+      readonly op: 'cut';
+      readonly how: Cut;
+      readonly process: number;
+      readonly mapping: number;
+      readonly from: number;
+      readonly pages: number;
+    }
   | { readonly op: 'lock' | 'unlock' | 'sync' | 'dontneed'; readonly process: number; readonly mapping: number }
   | { readonly op: 'fork' | 'exit'; readonly process: number }
   | { readonly op: 'brk'; readonly process: number; readonly pages: number }
@@ -69,6 +82,21 @@ function stepOf(random: (below: number) => number): Step {
   return { op: 'pageout', pages: 10 + random(90) };
 }
 
+/** Calls on parts of mappings, from random numbers of their own, so that the rest of a program is the same with and without them. */
+function addCuts(steps: Step[], random: (below: number) => number): void {
+  for (let i = 0; i < 5; i++) {
+    const step: Step = {
+      op: 'cut',
+      how: CUTS[random(CUTS.length)] as Cut,
+      process: random(PROCESSES_MAX) === 0 ? 1 : 0,
+      mapping: random(2),
+      from: random(9),
+      pages: 1 + random(6),
+    };
+    steps.splice(3 + random(steps.length - 3), 0, step);
+  }
+}
+
 /** A program of a seed: it begins with memory to work on. */
 export function programOf(seed: number, length = 24): Step[] {
   const random = randomFrom(seed);
@@ -80,5 +108,6 @@ export function programOf(seed: number, length = 24): Step[] {
   const steps = [...first, ...Array.from({ length: length - 3 }, () => stepOf(random))];
   // Under way everything is sent to its store once, or half of the programs would never do any I/O.
   steps.splice(10 + random(6), 0, { op: 'pageout', pages: 150 });
+  addCuts(steps, randomFrom(seed + 1_000_000));
   return steps;
 }

@@ -20,8 +20,11 @@ import type {
 import {
   createAsyncMachine,
   createMachine,
+  INHERIT_COPY,
+  INHERIT_SHARE,
   MADV_DONTNEED,
   MAP_ANON,
+  MAP_FIXED,
   MAP_PRIVATE,
   MAP_SHARED,
   MemorySignal,
@@ -250,6 +253,7 @@ export class Run {
     if (mapping === undefined) return;
     const { address } = mapping;
     const length = mapping.pages * PAGE_SIZE;
+    if (mapping.holes && ['protect', 'lock', 'dontneed'].includes(step.op)) return;
     switch (step.op) {
       case 'write':
         if (mapping.writable) await this.each(mapping, step, (page) => this.write(one, mapping, page));
@@ -258,7 +262,9 @@ export class Run {
         return this.each(mapping, step, (page) => this.read(one, mapping, page));
       case 'protect': {
         const done = this.allowed(await one.p.mprotect(address, length, step.writable ? RW : PROT_READ), 'mprotect');
-        if (done) mapping.writable = step.writable;
+        if (!done) return;
+        mapping.writable = step.writable;
+        mapping.readOnly.clear();
         return;
       }
       case 'lock':
@@ -274,13 +280,79 @@ export class Run {
       case 'sync':
         if (mapping.kind === 'shared file') this.allowed(await this.msync(one, mapping), 'msync');
         return;
+      case 'cut':
+        return this.cut(one, mapping, step);
       case 'unmap':
-        if (this.allowed(await one.p.munmap(address, length), 'munmap')) one.mappings.splice(step.mapping, 1);
+        return this.unmap(one, mapping);
     }
   }
 
-  private async msync(one: Living, { address, pages }: Mapping): Promise<CallResult> {
-    return one.p.msync(address, pages * PAGE_SIZE, this.options.system === 'netbsd' ? MS_SYNC_NETBSD : MS_SYNC);
+  /** The mapping goes, run by run of what is left of it. */
+  private async unmap(one: Living, mapping: Mapping): Promise<void> {
+    const { pages, address, gone } = mapping;
+    for (let from = 0, to = 0; from < pages; from = to + 1) {
+      for (to = from; to < pages && !gone.has(to); ) to++;
+      if (to === from) continue;
+      const done = await one.p.munmap(address + from * PAGE_SIZE, (to - from) * PAGE_SIZE);
+      if (!this.allowed(done, 'munmap')) return;
+      mapping.holes = true;
+      for (let page = from; page < to; page++) gone.add(page);
+    }
+    one.mappings.splice(one.mappings.indexOf(mapping), 1);
+  }
+
+  /** One call on a part of a mapping. */
+  private async cut(one: Living, mapping: Mapping, step: Extract<Step, { op: 'cut' }>): Promise<void> {
+    const { p } = one;
+    const end = Math.min(step.from + step.pages, mapping.pages);
+    const parts = Array.from({ length: Math.max(0, end - step.from) }, (_, i) => step.from + i);
+    if (parts.length === 0 || parts.some((page) => mapping.gone.has(page))) return;
+    const address = mapping.address + step.from * PAGE_SIZE;
+    const length = parts.length * PAGE_SIZE;
+    mapping.cut = true;
+    switch (step.how) {
+      case 'unmap':
+        if (!this.allowed(await p.munmap(address, length), 'munmap')) return;
+        mapping.holes = true;
+        for (const page of parts) mapping.gone.add(page);
+        return;
+      case 'over': {
+        const done = await p.mmap(address, length, RW, MAP_PRIVATE | MAP_ANON | MAP_FIXED, -1, 0);
+        if (this.allowed(done, 'mmap')) for (const page of parts) mapping.gone.add(page);
+        return;
+      }
+      case 'protect':
+        if (!this.allowed(await p.mprotect(address, length, PROT_READ), 'mprotect')) return;
+        for (const page of parts) mapping.readOnly.add(page);
+        return;
+      case 'allow':
+        if (!mapping.writable || !this.allowed(await p.mprotect(address, length, RW), 'mprotect')) return;
+        for (const page of parts) mapping.readOnly.delete(page);
+        return;
+      case 'lock':
+        this.allowed(await p.mlock(address, length), 'mlock');
+        return;
+      case 'unlock':
+        await p.munlock(address, length);
+        return;
+      case 'leave': {
+        const usual = mapping.kind.startsWith('shared') ? INHERIT_SHARE : INHERIT_COPY;
+        this.allowed(await p.minherit(address, length, usual), 'minherit');
+      }
+    }
+  }
+
+  /** A mapping that has been cut is written page by page: msync minds holes, and csrg's several entries. */
+  private async msync(one: Living, { address, pages, cut, gone }: Mapping): Promise<CallResult> {
+    const flags = this.options.system === 'netbsd' ? MS_SYNC_NETBSD : MS_SYNC;
+    if (!cut) return one.p.msync(address, pages * PAGE_SIZE, flags);
+    let answer: CallResult = 0;
+    for (let page = 0; page < pages; page++) {
+      if (gone.has(page)) continue;
+      const result = await one.p.msync(address + page * PAGE_SIZE, PAGE_SIZE, flags);
+      if (result !== 0) answer = result;
+    }
+    return answer;
   }
 
   private async each(
@@ -288,7 +360,9 @@ export class Run {
     { from, pages }: { readonly from: number; readonly pages: number },
     action: (page: number) => Promise<boolean>,
   ): Promise<void> {
-    for (let page = from; page < Math.min(from + pages, mapping.pages); page++) if (!(await action(page))) return;
+    for (let page = from; page < Math.min(from + pages, mapping.pages); page++) {
+      if (!mapping.gone.has(page) && !(await action(page))) return;
+    }
   }
 
   private stamp(): number {
@@ -298,6 +372,7 @@ export class Run {
 
   /** False when the process is no more. */
   private async write(one: Living, mapping: Mapping, page: number): Promise<boolean> {
+    if (mapping.readOnly.has(page)) return true;
     const stamp = this.stamp();
     const stored = await this.access(one, `write of page ${page}`, async () => {
       await one.p.store8(mapping.address + page * PAGE_SIZE + STAMP_AT, stamp);
@@ -347,6 +422,7 @@ export class Run {
     const bytes = new Uint8Array(PAGE_SIZE);
     for (const mapping of one.mappings) {
       for (let page = 0; page < mapping.pages; page++) {
+        if (mapping.gone.has(page)) continue;
         const at = mapping.address + page * PAGE_SIZE;
         const answer = await one.p.copyin(at, bytes);
         if (answer === 'EFAULT' && this.mayBeLost()) continue;

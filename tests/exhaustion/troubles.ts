@@ -3,19 +3,16 @@ import type { BackingStore, FaultRule, IoResult, SystemName, VmSystem } from '@f
 import { EIO, ENOSPC, FaultInjectingStore } from '@faultline/core';
 import type { Trouble } from './runner.js';
 
-/** What each kernel allocates that it can fail to get. (Map entries, objects and, but for netbsd's, translations are never refused by these kernels.) */
+/** What each kernel allocates that it can be refused. (netbsd's objects come with their files.) */
 export const ALLOCATIONS: Readonly<Record<SystemName, readonly string[]>> = {
-  csrg: ['frame', 'pager', 'swap'],
-  freebsd: ['frame', 'swap'],
-  dragonfly: ['frame', 'swap'],
-  netbsd: ['frame', 'anon', 'amap', 'swap', 'translation'],
+  csrg: ['frame', 'translation', 'map entry', 'object', 'pager', 'swap'],
+  freebsd: ['frame', 'translation', 'map entry', 'object', 'swap'],
+  dragonfly: ['frame', 'translation', 'map entry', 'object', 'swap'],
+  netbsd: ['frame', 'translation', 'map entry', 'anon', 'amap', 'swap'],
 };
 
 interface Refusing {
-  readonly vm: {
-    allocationFails: ((kind: string) => boolean) | null;
-    readonly pmap: { enterFails?: (() => boolean) | null };
-  };
+  readonly vm: { allocationFails: ((kind: string) => boolean) | null };
 }
 
 /** Refuses allocations of a kind from the `nth` on, `times` times; counts all of them. */
@@ -39,14 +36,12 @@ export class Refusals implements Trouble {
 
   begin(system: VmSystem): void {
     const { vm } = system as unknown as Refusing;
-    if (this.kind === 'translation') vm.pmap.enterFails = () => this.refuses();
-    else vm.allocationFails = (kind) => kind === this.kind && this.refuses();
+    vm.allocationFails = (kind) => kind === this.kind && this.refuses();
   }
 
   end(system: VmSystem): void {
     const { vm } = system as unknown as Refusing;
     vm.allocationFails = null;
-    if (this.kind === 'translation') vm.pmap.enterFails = null;
   }
 }
 

@@ -9,6 +9,7 @@ import { InvariantError } from '../kernel/errors.js';
 import { checkPages, checkTranslations } from './check-pages.js';
 import type { MapEntry, VmMap } from './map-entry.js';
 import type { VmObject } from './object.js';
+import { cachedCount } from './object-end.js';
 import { pageIndex, pageLookup } from './page.js';
 import { PG_SWAP } from './pager.js';
 import type { CsrgProcess } from './process.js';
@@ -144,7 +145,7 @@ function checkObjectReferences(vm: Vm, found: References): void {
 
 /** The cache holds what nobody refers to and may persist; what can be found by its pager is found. */
 function checkCache(vm: Vm): void {
-  must(vm.cachedObjects.length <= VM_CACHE_MAX, () => `${vm.cachedObjects.length} objects are cached`);
+  must(cachedCount(vm) <= VM_CACHE_MAX, () => `${vm.cachedObjects.length} objects are cached`);
   for (const object of vm.cachedObjects) {
     must(object.refCount === 0 && object.persistent && object.hashed, () => `object ${object.id} should not be cached`);
   }

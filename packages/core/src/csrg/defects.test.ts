@@ -10,6 +10,7 @@ import type { VmMap } from './map-entry.js';
 import { submapLocked } from './map-range.js';
 import type { CsrgProcess } from './process.js';
 import { bootCsrg, type CsrgSystem } from './system.js';
+import { VM_CACHE_MAX } from './vm.js';
 
 const SETTINGS = ['as-seeded', 'mended'] as const;
 type Defects = (typeof SETTINGS)[number];
@@ -195,6 +196,49 @@ B write 0x10000 = 1\nA inherit 0x10000 1 copy\nfork A C\nB write 0x10000 = 2\nC 
     store(system, a, VPN, 9);
     expect(system.sync(a, AT, PAGE_SIZE)).toBe('EIO');
     system.check();
+  });
+});
+
+describe('S22 what a store refuses at the end of the last reference', () => {
+  /** Stores 9 into the first page of a file whose writes fail, and unmaps it. */
+  function lastReference(system: CsrgSystem, a: CsrgProcess, name: string) {
+    const broken = new FaultInjectingStore(new MemoryStore(PAGE_SIZE), [{ on: 'write', error: EIO, times: Infinity }]);
+    const handle = system.createFile(name, broken);
+    const again = (): void => map(system, a, VPN, 1, { kind: 'file', file: handle, offset: 0 }, 'shared');
+    again();
+    store(system, a, VPN, 9);
+    expect(system.unmap(a, AT, PAGE_SIZE)).toBe(0);
+    system.check();
+    return { broken, again };
+  }
+
+  test.each(SETTINGS)('%s', (defects) => {
+    const { system, a } = boot(defects);
+    const { broken, again } = lastReference(system, a, 'F');
+    again();
+    expect(load(system, a, VPN)).toBe(defects === 'mended' ? 9 : 0);
+    expect(system.sync(a, AT, PAGE_SIZE)).toBe(defects === 'mended' ? 'EIO' : 0);
+    broken.heal();
+    expect(system.sync(a, AT, PAGE_SIZE)).toBe(0);
+    const found = new Uint8Array(1);
+    broken.read(0, [found]);
+    expect(found[0]).toBe(defects === 'mended' ? 9 : 0);
+    system.check();
+  });
+
+  test('mended, more of them than the cache holds stay, and leave it when they are written', () => {
+    const system = bootCsrg({ memoryPages: 512, defects: 'mended' });
+    const a = system.spawn('A');
+    const files = Array.from({ length: VM_CACHE_MAX + 5 }, (_, i) => lastReference(system, a, `F${i}`));
+    expect(system.vm.cachedObjects.length).toBe(VM_CACHE_MAX + 5);
+    for (const { broken, again } of files) {
+      broken.heal();
+      again();
+      expect(load(system, a, VPN)).toBe(9);
+      expect(system.unmap(a, AT, PAGE_SIZE)).toBe(0);
+      system.check();
+    }
+    expect(system.vm.cachedObjects.length).toBe(0);
   });
 });
 

@@ -7,7 +7,8 @@
  */
 import type { Task } from '../kernel/thread.js';
 import { PROT_NONE } from '../vm/prot.js';
-import { KERN_INVALID_ADDRESS, KERN_PROTECTION_FAILURE, KERN_SUCCESS } from './kern.js';
+import { reserves } from '../vm/reserve.js';
+import { KERN_INVALID_ADDRESS, KERN_PROTECTION_FAILURE, KERN_RESOURCE_SHORTAGE, KERN_SUCCESS } from './kern.js';
 import { lockMap, unlockMap } from './map-entry.js';
 import { insertLocked, protectRange, removeRange } from './map-range.js';
 import type { CsrgProcess } from './process.js';
@@ -25,6 +26,8 @@ export interface StackRegion {
 /** exec: everything goes, then the stack region comes. Answers a KERN code. */
 export function* execProcess(vm: Vm, p: CsrgProcess, stack: StackRegion): Task<number> {
   const { map, thread } = p;
+  // The stack region, and its part that the limit forbids.
+  if (!reserves(vm, () => ({ entries: 2, objects: 0 }))) return KERN_RESOURCE_SHORTAGE;
   yield* removeRange(vm, thread, map, map.minPage, map.maxPage);
   p.dataStart = -1;
   p.dataEnd = -1;

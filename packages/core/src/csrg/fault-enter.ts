@@ -7,11 +7,11 @@
  */
 import { PROT_WRITE } from '../vm/prot.js';
 import { lookup } from './fault.js';
-import { releasePage, unlockAndDeallocate } from './fault-release.js';
+import { releasePage, unlockAndDeallocate, waitForRoom } from './fault-release.js';
 import type { Fault, FaultStage } from './fault-state.js';
 import { branch } from './fault-state.js';
 import { KERN_SUCCESS } from './kern.js';
-import { LOOKUP_BLOCKED, mapLookup } from './map-lookup.js';
+import { LOOKUP_BLOCKED, LOOKUP_SHORT, mapLookup } from './map-lookup.js';
 import {
   PG_COPY_ON_WRITE,
   PQ_NONE,
@@ -37,6 +37,7 @@ function relookup(f: Fault): FaultStage | null {
   const result = mapLookup(f, f.faultType & ~PROT_WRITE);
   if (result === LOOKUP_BLOCKED) return relookup;
   branch(f, 'F41');
+  if (result === LOOKUP_SHORT) return letGo(f);
   if (result !== KERN_SUCCESS) {
     f.result = result;
     branch(f, 'F42');
@@ -70,8 +71,15 @@ function permit(f: Fault): FaultStage | null {
 function enter(f: Fault): FaultStage | null {
   branch(f, 'F44');
   const { vm, m, map } = f;
+  if (vm.allocationFails !== null && map.pmap !== null && vm.pmap.refuses(map.pmap, f.vaddr)) return letGo(f);
   if (map.pmap !== null) vm.pmap.enter(map.pmap, f.vaddr, m, f.prot & ~(vm.pages.pageLock[m] as number), f.wired);
   return finish(f);
+}
+
+/** There is no object, or no translation: the page stays where it is, for the fault to find when it has waited. */
+function letGo(f: Fault): FaultStage | null {
+  releasePage(f, f.m);
+  return unlockAndDeallocate(f, waitForRoom);
 }
 
 /** Back under the object's lock: the page goes where the page daemon finds it, unless it is wired. */

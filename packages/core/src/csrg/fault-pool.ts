@@ -12,6 +12,7 @@ export function beginFault(vm: Vm): Fault {
   f.firstM = -1;
   f.m = -1;
   f.fruitlessWaits = 0;
+  f.refusals = 0;
   f.result = 0;
   f.pageins = 0;
   return f;

@@ -6,6 +6,7 @@
  * retry, null for the end.
  */
 import type { Task } from '../kernel/thread.js';
+import { FAULT_REFUSALS_MAX } from '../vm/reserve.js';
 import { lookup } from './fault.js';
 import type { Fault, FaultStage } from './fault-state.js';
 import { branch } from './fault-state.js';
@@ -134,6 +135,18 @@ function waitedForMemory(f: Fault): FaultStage | null {
   if (f.fruitlessWaits < fruitlessLimit(f.vm)) return lookup;
   f.result = FAULT_LOOP;
   return null;
+}
+
+/** An object or a translation was refused: waits as for a frame, until it is clear that there will be none. */
+export function waitForRoom(f: Fault): FaultStage | null {
+  const { vm } = f;
+  if (++f.refusals > FAULT_REFUSALS_MAX) {
+    f.result = FAULT_LOOP;
+    return null;
+  }
+  vm.kernel.wakeup(vm.daemonChannel);
+  vm.kernel.sleep(f.thread, vm.freeCountChannel, 'vmwait');
+  return lookup;
 }
 
 /** Scans without gain after which there is nothing to gain: every page has been looked at twice. */

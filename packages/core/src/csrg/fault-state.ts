@@ -70,6 +70,8 @@ export class Fault {
   /** Waits for memory, one after the other, that did not raise the number of free frames. */
   fruitlessWaits = 0;
   freeBeforeWait = 0;
+  /** Objects and translations refused so far. */
+  refusals = 0;
 
   // ---- how it ends
   /** The return code. */

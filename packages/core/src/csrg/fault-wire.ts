@@ -136,11 +136,16 @@ export function* faultCopyEntry(
     mark(vm, 'C7');
     if (original < 0) pageZeroFill(vm, page);
     else pageCopy(vm, original, page);
-    if (targetMap.pmap !== null) vm.pmap.enter(targetMap.pmap, target.start + pindex, page, prot, false);
+    enterCopy(vm, targetMap, target.start + pindex, page, prot);
     pageActivate(vm, page);
     pageWakeup(vm, page);
     yield;
   }
+}
+
+/** What cannot have a translation now gets it by a fault of the child's. */
+function enterCopy(vm: Vm, { pmap }: VmMap, vpn: number, page: number, prot: Prot): void {
+  if (pmap !== null && !vm.pmap.refuses(pmap, vpn)) vm.pmap.enter(pmap, vpn, page, prot, false);
 }
 
 /**

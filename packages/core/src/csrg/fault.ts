@@ -32,6 +32,7 @@ import {
   unlockMap,
   unlockThings,
   waitForMemory,
+  waitForRoom,
 } from './fault-release.js';
 import type { Fault, FaultStage } from './fault-state.js';
 import { branch } from './fault-state.js';
@@ -43,7 +44,7 @@ import {
   VM_PAGER_ERROR,
   VM_PAGER_OK,
 } from './kern.js';
-import { LOOKUP_BLOCKED, mapLookup } from './map-lookup.js';
+import { LOOKUP_BLOCKED, LOOKUP_SHORT, mapLookup } from './map-lookup.js';
 import { pagingDone } from './object.js';
 import {
   PG_ABSENT,
@@ -75,6 +76,7 @@ export function lookup(f: Fault): FaultStage | null {
   const result = mapLookup(f, f.faultType);
   if (result === LOOKUP_BLOCKED) return lookup;
   f.vm.machine.clock.advance(f.vm.machine.costs.mapLookupStep);
+  if (result === LOOKUP_SHORT) return waitForRoom(f);
   if (result !== KERN_SUCCESS) {
     f.result = result;
     branch(f, 'F2');

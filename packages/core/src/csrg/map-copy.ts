@@ -12,6 +12,7 @@
  */
 import type { Task, Thread } from '../kernel/thread.js';
 import { PROT_READ, PROT_WRITE } from '../vm/prot.js';
+import { reserves } from '../vm/reserve.js';
 import { faultCopyEntry } from './fault-wire.js';
 import { KERN_PROTECTION_FAILURE, KERN_SUCCESS } from './kern.js';
 import type { MapEntry } from './map-entry.js';
@@ -19,6 +20,7 @@ import { clipEnd, clipStart, lockMap, unlockMap, VM_INHERIT_NONE, VM_INHERIT_SHA
 import { checkProtection, deleteLocked, entryUnwire, insertLocked } from './map-range.js';
 import { objectCopy, objectPmapCopy, objectPmapRemove } from './object-copy.js';
 import { deallocate } from './object-end.js';
+import { forkNeeds } from './reserve.js';
 import type { Vm } from './vm.js';
 
 /** vm_map_copy_entry: what the source shows, the target shows from now on, as a copy. Both maps are write-locked, the entries equally long. */
@@ -150,9 +152,13 @@ function* followShareMaps(
   yield* copyRange(vm, thread, newTarget, newSource, to, pages, from);
 }
 
-/** vmspace_fork: fills the child's empty map from the parent's. Answers false, mended only, where there was no memory for a wired page. */
+/** vmspace_fork: fills the child's empty map from the parent's. Answers false where there was no memory for its entries and objects or, mended only, for a wired page. */
 export function* forkMap(vm: Vm, thread: Thread, parent: VmMap, child: VmMap): Task<boolean> {
   yield* lockMap(parent, thread);
+  if (!reserves(vm, () => forkNeeds(parent))) {
+    unlockMap(parent, thread);
+    return false;
+  }
   for (let entry = parent.header.next; !parent.isHead(entry); entry = entry.next) {
     if (entry.subMap !== null) vm.panic('vm_map_fork: encountered a submap');
     if (entry.inheritance === VM_INHERIT_NONE) continue;

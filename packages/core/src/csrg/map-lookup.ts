@@ -19,6 +19,8 @@ import type { Vm } from './vm.js';
 
 /** The thread now sleeps for a lock and holds none; look up again. */
 export const LOOKUP_BLOCKED = -2;
+/** There is no memory for an object that the look-up has to make: wait, and try again. */
+export const LOOKUP_SHORT = -3;
 
 /**
  * Looks `f.vaddr` up in `f.map` (which becomes the submap where it leads into one). Sets `entry`, `wired` and the `found` fields.
@@ -71,9 +73,14 @@ function resolve(f: Fault, map: VmMap, entry: MapEntry, address: number, type: P
   const shadow = entry.needsCopy && (type & PROT_WRITE) !== 0;
   if (shadow || entry.object === null) {
     if (!map.lock.tryUpgrade(f.thread)) return waitForReaders(f, map);
-    if (shadow) shadowEntry(f.vm, entry);
-    if (entry.object === null) giveObject(f.vm, entry);
+    const enough = f.vm.allocationFails?.('object') !== true;
+    if (enough && shadow) shadowEntry(f.vm, entry);
+    if (enough && entry.object === null) giveObject(f.vm, entry);
     map.lock.downgrade(f.thread);
+    if (!enough) {
+      mapLookupDone(f.map, f.entry, f.thread);
+      return LOOKUP_SHORT;
+    }
   }
   if (entry.needsCopy) f.foundProt &= ~PROT_WRITE;
   f.foundObject = entry.object as VmObject;

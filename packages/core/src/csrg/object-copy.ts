@@ -31,6 +31,12 @@ function markCopyOnWrite(vm: Vm, object: VmObject, start: number, end: number): 
   }
 }
 
+/** Whether a copy of the object makes a copy object. */
+export function makesCopyObject(source: VmObject | null): boolean {
+  if (source === null || source.pager === null || source.internal) return false;
+  return source.copy === null || source.copy.residentCount !== 0 || source.copy.pager !== null;
+}
+
 /** vm_object_copy of pages `offset` to `offset + size`. The copy's offset is the source's. */
 export function objectCopy(vm: Vm, source: VmObject | null, offset: number, size: number): ObjectCopy {
   if (source === null) return { object: null, sourceNeedsCopy: false };

@@ -29,7 +29,7 @@ import {
   pageUnqueue,
   pageWakeup,
 } from './page.js';
-import { pagerDeallocate, pagerPut } from './pager.js';
+import { PG_VNODE, pagerDeallocate, pagerPut } from './pager.js';
 import type { Vm } from './vm.js';
 import { VM_CACHE_MAX } from './vm.js';
 
@@ -40,11 +40,25 @@ export function dropReference(object: VmObject): boolean {
   return true;
 }
 
-/** vm_object_deallocate: drops a reference. The last one caches the object or ends it, and then drops its own on the shadow in turn. */
+/**
+ * vm_object_deallocate: drops a reference. The last one caches the object or ends it, and then drops its own on the shadow in turn.
+ *
+ * As seeded a file's pages that cannot be written at its object's end are lost (S22). Mended they are written before, while the last
+ * reference still holds the object, and an object of which some cannot be written goes to the cache, where the next who opens the file finds it.
+ */
 export function* deallocate(vm: Vm, thread: Thread, first: VmObject | null): Task<void> {
   let object = first;
   while (object !== null) {
     if (dropReference(object)) return;
+    if (vm.mended && !object.persistent && object.pager?.type === PG_VNODE) {
+      const whole = yield* pageClean(vm, thread, object, 0, 0, false);
+      // Writing may have slept: somebody may have found the object.
+      if (dropReference(object)) return;
+      if (!whole) {
+        keepUnwritten(vm, object);
+        return;
+      }
+    }
     object.refCount = 0;
     if (object.persistent) {
       yield* cacheObject(vm, thread, object);
@@ -58,13 +72,33 @@ export function* deallocate(vm: Vm, thread: Thread, first: VmObject | null): Tas
 }
 
 /** The object waits in the cache, its pages where the page daemon finds them first. */
-function* cacheObject(vm: Vm, thread: Thread, object: VmObject): Task<void> {
+function enterCache(vm: Vm, object: VmObject): void {
   vm.cachedObjects.push(object);
   for (let page = object.firstPage; page >= 0; page = vm.pages.links.next(page)) pageDeactivate(vm, page);
-  while (vm.cachedObjects.length > VM_CACHE_MAX) {
-    const oldest = vm.cachedObjects[0] as VmObject;
+}
+
+/** What falls out at the old end. An object that cannot be written stays and counts no more, so the loop ends. */
+function* cacheObject(vm: Vm, thread: Thread, object: VmObject): Task<void> {
+  enterCache(vm, object);
+  while (cachedCount(vm) > VM_CACHE_MAX) {
+    const oldest = vm.cachedObjects.find(({ unwritten }) => !unwritten) as VmObject;
     yield* uncache(vm, thread, oldest);
   }
+}
+
+/** Objects in the cache that are there by choice. */
+export function cachedCount(vm: Vm): number {
+  let count = 0;
+  for (const { unwritten } of vm.cachedObjects) if (!unwritten) count++;
+  return count;
+}
+
+/** The last reference goes, and the object waits for a store that works again. */
+function keepUnwritten(vm: Vm, object: VmObject): void {
+  object.refCount = 0;
+  object.flags |= OBJ_CANPERSIST;
+  object.unwritten = true;
+  enterCache(vm, object);
 }
 
 /** vm_object_lookup and pager_cache(FALSE): the object no longer outlives its references. One without any ends here. */

@@ -36,6 +36,8 @@ export class VmObject {
   pagingOffset = 0;
   /** Whether the object can be found by its pager (vm_object_enter). */
   hashed = false;
+  /** Mended only: in the cache beyond its time, because its pages could not be written. */
+  unwritten = false;
   /** Another processor has the object's simple lock. Never so on one processor; a test may pretend. */
   lockedElsewhere = false;
 
@@ -111,6 +113,7 @@ export function objectLookup(vm: Vm, pager: Pager): VmObject | null {
   if (object === null) return null;
   vm.counters.v_hits++;
   if (object.refCount === 0) vm.cachedObjects.splice(vm.cachedObjects.indexOf(object), 1);
+  object.unwritten = false;
   object.refCount++;
   return object;
 }

@@ -37,6 +37,7 @@ export class CsrgPmap {
   constructor(
     private readonly machine: Machine,
     private readonly mended: boolean,
+    private readonly vm: { readonly allocationFails: ((kind: 'translation') => boolean) | null },
   ) {
     this.tables = machine.tables;
     this.poolFrames = machine.memory.poolFrames;
@@ -58,7 +59,16 @@ export class CsrgPmap {
     this.saved[page] = (this.saved[page] as number) | (word & (PTE_REFERENCED | PTE_MODIFIED));
   }
 
-  /** pmap_enter: makes or changes the translation of a page. The same page keeps its bits. Never fails. */
+  /** Whether a test refuses a translation where there is none yet: no pv entry, or no page-table page. */
+  refuses(pmap: Pmap, vpn: number): boolean {
+    const { allocationFails } = this.vm;
+    return allocationFails !== null && this.tables.pteOf(pmap, vpn) === 0 && allocationFails('translation');
+  }
+
+  /**
+   * pmap_enter: makes or changes the translation of a page. The same page keeps its bits. Never fails: who can do something about it asks
+   * `refuses` first.
+   */
   enter(pmap: Pmap, vpn: number, page: number, prot: Prot, wired: boolean): void {
     const { tables } = this;
     const flags = prot | (wired ? PTE_WIRED : 0) | (this.managed(page) ? PTE_MANAGED : 0);

@@ -19,6 +19,7 @@ import {
 import type { CallResult, Errno } from '../vm/errno.js';
 import type { FileRange, PortMapRequest, TrapSignal, VmPort } from '../vm/port.js';
 import { PROT_ALL, PROT_NONE, PROT_READ, PROT_WRITE, type Prot } from '../vm/prot.js';
+import { reserves } from '../vm/reserve.js';
 import type { Inheritance, VmFile, VmProcess } from '../vm/system.js';
 import { stackCode } from './exec.js';
 import { faultStart } from './fault.js';
@@ -32,6 +33,7 @@ import { objectLookup } from './object.js';
 import { deallocate, pageClean } from './object-end.js';
 import { releaseVnode, resizeFile, type VnodeHandle } from './pager-vnode.js';
 import { type CsrgProcess, exitProcess } from './process.js';
+import { clipNeeds } from './reserve.js';
 import {
   badRange,
   sysBrk,
@@ -259,6 +261,8 @@ function* mapStack(vm: Vm, p: CsrgProcess, address: number, length: number): Tas
   if (badRange(address, length)) return 'EINVAL';
   const lowest = address / PAGE_SIZE;
   const top = lowest + pagesFor(length);
+  // Beside the cuts: the region, and its part that the limit forbids; a region that joins the entry below is cut off again.
+  if (!reserves(vm, () => ({ entries: clipNeeds(p.map, lowest, top).entries + 2, objects: 0 }))) return 'ENOMEM';
   yield* removeRange(vm, p.thread, p.map, lowest, top);
   yield* lockMap(p.map, p.thread);
   const result = insertLocked(vm, p.map, null, 0, lowest, top);
@@ -283,7 +287,11 @@ function* limitStack(vm: Vm, p: CsrgProcess, old: number): Task<void> {
 /** munmap of 4.4BSD passes holes over. */
 function* munmap(vm: Vm, p: CsrgProcess, address: number, length: number): Task<CallResult> {
   if (badRange(address, length) || address + length > USER_MAX_ADDRESS) return 'EINVAL';
-  if (length > 0) yield* removeRange(vm, p.thread, p.map, address / PAGE_SIZE, pagesFor(address + length));
+  if (length === 0) return 0;
+  const start = address / PAGE_SIZE;
+  const end = pagesFor(address + length);
+  if (!reserves(vm, () => clipNeeds(p.map, start, end))) return 'ENOMEM';
+  yield* removeRange(vm, p.thread, p.map, start, end);
   return 0;
 }
 

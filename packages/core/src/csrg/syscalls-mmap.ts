@@ -10,12 +10,15 @@
  * A file offset need not be a whole number of pages: the object then has pages at such odd places, beside and unaware of the others. Indexes are
  * doubles here, so nothing more is needed for it.
  *
- * What was mapped in a fixed range goes first, and stays away when a later step fails. A range outside the map is ENOMEM.
+ * What was mapped in a fixed range goes first, and stays away when a later step fails; but for want of memory nothing fails later: entries,
+ * objects and the swap pager are had before. A range outside the map is ENOMEM.
  */
 import type { Task } from '../kernel/thread.js';
 import { PAGE_SIZE, pagesFor } from '../machine/units.js';
 import type { CallResult, Errno } from '../vm/errno.js';
 import { PROT_ALL, PROT_WRITE } from '../vm/prot.js';
+import type { Needs } from '../vm/reserve.js';
+import { reserves } from '../vm/reserve.js';
 import type { MapRequest } from '../vm/system.js';
 import { KERN_INVALID_ADDRESS, KERN_NO_SPACE, KERN_PROTECTION_FAILURE, KERN_SUCCESS } from './kern.js';
 import { copyRange } from './map-copy.js';
@@ -29,10 +32,11 @@ import { objectPmapCopy } from './object-copy.js';
 import { deallocate } from './object-end.js';
 import type { DeviceHandle } from './pager-device.js';
 import { deviceObject } from './pager-device.js';
-import { swapAllocate } from './pager-swap.js';
+import { type SwapPager, swapAllocate } from './pager-swap.js';
 import type { VnodeHandle } from './pager-vnode.js';
 import { vnodeObject } from './pager-vnode.js';
 import type { CsrgProcess } from './process.js';
+import { clipNeeds } from './reserve.js';
 import { badRange, DATA_LIMIT_BYTES } from './syscalls.js';
 import type { Vm } from './vm.js';
 
@@ -46,15 +50,29 @@ export function* sysMmap(vm: Vm, p: CsrgProcess, request: MapRequest): Task<Call
   if (length === 0) return address;
   const pages = pagesFor(length);
   let start = pagesFor(address);
+  if (!reserves(vm, () => mapNeeds(p, request, start, start + pages))) return 'ENOMEM';
+  const pager = request.backing.kind === 'anon' ? swapAllocate(vm, pages) : null;
+  if (request.backing.kind === 'anon' && pager === null) return 'ENOMEM';
   if (fixed) {
     yield* removeRange(vm, p.thread, p.map, start, start + pages);
   } else {
     start = findSpace(p.map, start === 0 ? firstChoice(p) : start, pages);
     if (start < 0) return 'ENOMEM';
   }
-  const result = yield* mapBacking(vm, p, request, start, pages);
+  const result = yield* mapBacking(vm, p, request, pager, start, pages);
   if (typeof result === 'string') return result;
   return errnoOr(result, (yield* adjust(vm, p, request, start, pages, result)) ?? start * PAGE_SIZE);
+}
+
+/** A private file is entered twice, and gets its shadow at once. A new mapping that replaces others also cuts them. */
+function mapNeeds(p: CsrgProcess, { backing, sharing, fixed }: MapRequest, start: number, end: number): Needs {
+  const cuts = fixed ? clipNeeds(p.map, start, end).entries : 0;
+  if (backing.kind === 'anon') return { entries: cuts + 1, objects: 1 };
+  if (backing.kind === 'device') {
+    return { entries: cuts + 1, objects: (backing.device as DeviceHandle).pager === null ? 1 : 0 };
+  }
+  const file = (backing.file as VnodeHandle).pager === null ? 1 : 0;
+  return sharing === 'private' ? { entries: cuts + 2, objects: file + 1 } : { entries: cuts + 1, objects: file };
 }
 
 /** Without a wish: above the largest data segment. */
@@ -96,14 +114,19 @@ function* adjust(
   return null;
 }
 
-/** Makes the range show what it is to show. Answers a KERN code, or the errno of a pager that cannot be had. */
-function* mapBacking(vm: Vm, p: CsrgProcess, request: MapRequest, start: number, pages: number): Task<number | Errno> {
+/** Makes the range show what it is to show; `pager` is that of anonymous memory. Answers a KERN code, or the errno of a device. */
+function* mapBacking(
+  vm: Vm,
+  p: CsrgProcess,
+  request: MapRequest,
+  pager: SwapPager | null,
+  start: number,
+  pages: number,
+): Task<number | Errno> {
   const { backing } = request;
   if (backing.kind === 'anon') {
-    const pager = swapAllocate(vm, pages);
-    if (pager === null) return 'ENOMEM';
     const object = objectAllocate(vm, pages);
-    objectSetPager(object, pager, 0);
+    objectSetPager(object, pager as SwapPager, 0);
     return yield* insertObject(vm, p, object, 0, start, pages);
   }
   const offset = backing.offset / PAGE_SIZE;

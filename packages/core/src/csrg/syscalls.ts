@@ -12,6 +12,7 @@ import { PAGE_SIZE, pagesFor } from '../machine/units.js';
 import type { CallResult, Errno } from '../vm/errno.js';
 import type { Prot } from '../vm/prot.js';
 import { PROT_WRITE } from '../vm/prot.js';
+import { ONE_ENTRY, reserves } from '../vm/reserve.js';
 import type { Inheritance } from '../vm/system.js';
 import { KERN_PROTECTION_FAILURE, KERN_SUCCESS } from './kern.js';
 import type { MapEntry, VmMap } from './map-entry.js';
@@ -23,6 +24,7 @@ import { objectReference } from './object.js';
 import { deallocate, pageClean, pageRemoveRange } from './object-end.js';
 import { PG_VNODE } from './pager.js';
 import type { CsrgProcess } from './process.js';
+import { clipNeeds, wireNeeds } from './reserve.js';
 import type { Vm } from './vm.js';
 
 /** Most bytes of the data segment. No limit of the time: it is what keeps the heap below where mmap begins to look. */
@@ -51,6 +53,7 @@ export function* sysMunmap(vm: Vm, p: CsrgProcess, address: number, length: numb
   const start = pageAt(address);
   const end = pageBehind(address, length);
   if (!isAllocated(p.map, start, end, false)) return 'EINVAL';
+  if (!reserves(vm, () => clipNeeds(p.map, start, end))) return 'ENOMEM';
   yield* removeRange(vm, p.thread, p.map, start, end);
   return 0;
 }
@@ -65,6 +68,7 @@ export function* sysMprotect(
 ): Task<CallResult> {
   if (badRange(address, length)) return 'EINVAL';
   const end = pageBehind(address, length);
+  if (!reserves(vm, () => clipNeeds(p.map, pageAt(address), end))) return 'ENOMEM';
   const result = yield* protectRange(vm, p.thread, p.map, pageAt(address), end, protection);
   if (result === KERN_SUCCESS) return 0;
   return result === KERN_PROTECTION_FAILURE ? 'EACCES' : 'EINVAL';
@@ -90,6 +94,7 @@ export function* sysMinherit(
 ): Task<CallResult> {
   if (badRange(address, length)) return 'EINVAL';
   const end = pageBehind(address, length);
+  if (!reserves(vm, () => clipNeeds(p.map, pageAt(address), end))) return 'ENOMEM';
   const result = yield* inheritRange(vm, p.thread, p.map, pageAt(address), end, INHERITANCE[how]);
   return result === KERN_SUCCESS ? 0 : 'EINVAL';
 }
@@ -97,14 +102,20 @@ export function* sysMinherit(
 /** mlock as of 1993. */
 export function* sysMlock(vm: Vm, p: CsrgProcess, address: number, length: number): Task<CallResult> {
   if (badRange(address, length)) return 'EINVAL';
-  const result = yield* wireRange(vm, p.thread, p.map, pageAt(address), pageBehind(address, length));
+  const start = pageAt(address);
+  const end = pageBehind(address, length);
+  if (!reserves(vm, () => wireNeeds(p.map, start, end))) return 'ENOMEM';
+  const result = yield* wireRange(vm, p.thread, p.map, start, end);
   return result === KERN_SUCCESS ? 0 : 'ENOMEM';
 }
 
 /** munlock as of 1993: refused where part of the range is not wired. */
 export function* sysMunlock(vm: Vm, p: CsrgProcess, address: number, length: number): Task<CallResult> {
   if (badRange(address, length)) return 'EINVAL';
-  const result = yield* unwireRange(vm, p.thread, p.map, pageAt(address), pageBehind(address, length));
+  const start = pageAt(address);
+  const end = pageBehind(address, length);
+  if (!reserves(vm, () => clipNeeds(p.map, start, end))) return 'ENOMEM';
+  const result = yield* unwireRange(vm, p.thread, p.map, start, end);
   return result === KERN_SUCCESS ? 0 : 'ENOMEM';
 }
 
@@ -163,6 +174,7 @@ export function* sysBrk(vm: Vm, p: CsrgProcess, address: number): Task<CallResul
   if (address - p.dataStart > DATA_LIMIT_BYTES || address < 0) return 'ENOMEM';
   const end = pagesFor(address);
   const old = pagesFor(p.dataEnd);
+  if (!reserves(vm, () => (end > old ? ONE_ENTRY : clipNeeds(p.map, end, old)))) return 'ENOMEM';
   if (end > old) {
     yield* lockMap(p.map, p.thread);
     const result = insertLocked(vm, p.map, null, 0, old, end);

@@ -26,7 +26,7 @@ import type { Thresholds } from './thresholds.js';
 import { computeThresholds } from './thresholds.js';
 
 /** What a test may make fail: the next allocation of this kind. */
-export type Allocation = 'frame' | 'swap' | 'pager';
+export type Allocation = 'frame' | 'translation' | 'map entry' | 'object' | 'pager' | 'swap';
 
 /** Objects without a reference that the kernel keeps for the next mapping (vm_cache_max). */
 export const VM_CACHE_MAX = 100;
@@ -91,7 +91,7 @@ export class Vm {
     this.pages = new Pages(machine.memory.poolFrames, machine.memory.frames);
     machine.memory.zeroAheadOf({ queue: this.pages.queues.queue, first: PQ_FREE, end: PQ_FREE + 1 });
     this.mended = options.defects === 'mended';
-    this.pmap = new CsrgPmap(machine, this.mended);
+    this.pmap = new CsrgPmap(machine, this.mended, this);
     this.thresholds = computeThresholds(machine.memory.poolFrames);
     this.swapArea = new SwapArea(options.swapPages);
     this.swapStore = options.swapStore;

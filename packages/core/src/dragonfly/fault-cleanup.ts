@@ -5,6 +5,7 @@
  * kept, and `then` carries what follows. Nothing here needs the token to be correct; each helper sleeps only in the end of an object.
  */
 import type { Task } from '../kernel/thread.js';
+import { FAULT_REFUSALS_MAX } from '../vm/reserve.js';
 import type { Fault, FaultStage } from './fault-state.js';
 import { branch, runTask } from './fault-state.js';
 import { FAULT_LOOP } from './kern.js';
@@ -170,6 +171,13 @@ function waited(f: Fault): FaultStage | null {
   f.vainWaits = helped || availablePages(f.vm) > f.hadPages ? 0 : f.vainWaits + 1;
   if (helped || (!countSevere(f.vm) && f.vainWaits < VAIN_WAITS_MAX)) return f.retry;
   return hopeless(f);
+}
+
+/** An object, a map entry or a translation was refused: as for a page, but the page daemon cannot tell when it is hopeless. */
+export function waitForRoom(f: Fault): FaultStage | null {
+  if (++f.refusals > FAULT_REFUSALS_MAX) return hopeless(f);
+  sleepForMemory(f.vm, f.thread, 'pfault');
+  return f.retry;
 }
 
 function hopeless(f: Fault): FaultStage | null {

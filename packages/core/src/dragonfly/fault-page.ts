@@ -10,7 +10,7 @@ import type { Task, Thread } from '../kernel/thread.js';
 import type { Prot } from '../vm/prot.js';
 import { PROT_WRITE } from '../vm/prot.js';
 import { account, referenceTop } from './fault.js';
-import { dropTop, releasePage, unlockAndDeallocate, unlockThings } from './fault-cleanup.js';
+import { dropTop, releasePage, unlockAndDeallocate, unlockThings, waitForRoom } from './fault-cleanup.js';
 import { faultObject } from './fault-object.js';
 import { beginFault, endFault } from './fault-pool.js';
 import type { Fault, FaultStage } from './fault-state.js';
@@ -19,7 +19,7 @@ import { beginWalk } from './fault-vpagetable.js';
 import { KERN_PROTECTION_FAILURE, KERN_SUCCESS } from './kern.js';
 import type { VmMap } from './map-entry.js';
 import { MAP_ENTRY_NOFAULT, MapEntry, VM_MAPTYPE_VPAGETABLE } from './map-entry.js';
-import { LOOKUP_BLOCKED, mapLookup } from './map-lookup.js';
+import { LOOKUP_BLOCKED, LOOKUP_SHORT, mapLookup } from './map-lookup.js';
 import type { VmObject } from './object.js';
 import { objectOfPage } from './object.js';
 import { PG_REFERENCED, pageActivate, pageDirty, pageHold, pageSetFlag, pageWakeup } from './page.js';
@@ -100,6 +100,7 @@ function pageFailed(f: Fault): FaultStage | null {
 function pageLookupStage(f: Fault): FaultStage | null {
   const result = mapLookup(f, f.faultType);
   if (result === LOOKUP_BLOCKED) return pageLookupStage;
+  if (result === LOOKUP_SHORT) return waitForRoom(f);
   if (result !== KERN_SUCCESS) {
     branch(f, 'F32');
     f.result = result;
@@ -159,7 +160,9 @@ function holdPage(f: Fault): FaultStage | null {
     branch(f, 'F39');
     pageDirty(vm, m);
   }
-  if (!vm.mended || f.map.timestamp === f.mapGeneration) vm.pmap.enter(f.map.pmap, f.vaddr, m, f.prot, f.wired);
+  // The page is held all the same where no translation is to be had.
+  const enters = !vm.mended || f.map.timestamp === f.mapGeneration;
+  if (enters && !vm.pmap.refuses(f.map.pmap, f.vaddr)) vm.pmap.enter(f.map.pmap, f.vaddr, m, f.prot, f.wired);
   pageSetFlag(vm, m, PG_REFERENCED);
   pageActivate(vm, m);
   account(f, 'F40');

@@ -12,6 +12,8 @@ export function beginFault(vm: Vm): Fault {
   f.didlimit = false;
   f.hardfault = 0;
   f.vainWaits = 0;
+  f.refusals = 0;
+  f.vshift = -1;
   f.result = 0;
   f.major = false;
   return f;

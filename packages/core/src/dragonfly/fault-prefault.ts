@@ -36,7 +36,7 @@ const PFBAK = 4;
 const PAGE_ORDER = [-1, 1, -2, 2, -3, 3, -4, 4] as const;
 
 /** What the walk for one neighbour found; one record serves all. */
-const walk = { page: -1, prot: 0, allocated: false };
+const walk = { page: -1, prot: 0 as Prot, allocated: false };
 
 /** Answers false while the token is somebody else's: the thread then sleeps, and the caller comes back. */
 export function prefault(f: Fault): boolean {
@@ -133,6 +133,12 @@ function burst(f: Fault, top: VmObject, index: number, behind: boolean): void {
   walk.allocated = true;
 }
 
+/** A neighbour for which no translation is to be had is not missed. */
+function enterQuietly(f: Fault, vpn: number, page: number, prot: Prot): void {
+  const { pmap } = f.map;
+  if (!f.vm.pmap.refuses(pmap, vpn)) f.vm.pmap.enter(pmap, vpn, page, prot, false);
+}
+
 /** The translation, if the page is fit for it. */
 function enterNeighbour(f: Fault, vpn: number): void {
   const { vm } = f;
@@ -142,7 +148,7 @@ function enterNeighbour(f: Fault, vpn: number): void {
   if (allocated) {
     branch(f, 'F125');
     if (writable) setNosync(f, page, f.entry);
-    vm.pmap.enter(f.map.pmap, vpn, page, prot, false);
+    enterQuietly(f, vpn, page, prot);
     pageDeactivate(vm, page);
     pageWakeup(vm, page);
   } else {
@@ -158,7 +164,7 @@ function enterNeighbour(f: Fault, vpn: number): void {
     }
     branch(f, 'F127');
     if (writable) setNosync(f, page, f.entry);
-    vm.pmap.enter(f.map.pmap, vpn, page, prot, false);
+    enterQuietly(f, vpn, page, prot);
     pageWakeup(vm, page);
   }
   vm.counters.prefault_mapped++;

@@ -110,6 +110,8 @@ export class Fault {
   /** Free and cached pages at that moment, and how many waits in a row have brought none. */
   hadPages = 0;
   vainWaits = 0;
+  /** Objects, entries and translations refused so far. */
+  refusals = 0;
 
   // ---- how it ends
   result = 0;

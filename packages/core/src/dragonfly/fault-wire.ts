@@ -157,11 +157,16 @@ export function* faultCopyEntry(
     if (!copyWired(vm, source, page)) vm.panic('vm_fault_copy_wired: page missing');
     pageClearFlag(vm, page, PG_ZERO);
     // As seeded also what nobody may access gets a translation, and this hardware lets every translation be read (O40).
-    if (!vm.mended || prot !== PROT_NONE) vm.pmap.enter(target.pmap, targetEntry.start + index, page, prot, false);
+    if (!vm.mended || prot !== PROT_NONE) enterCopy(vm, target, targetEntry.start + index, page, prot);
     pageActivate(vm, page);
     pageWakeup(vm, page);
   }
   return true;
+}
+
+/** What cannot have a translation now gets it by a fault of the child's. */
+function enterCopy(vm: Vm, { pmap }: VmMap, vpn: number, page: number, prot: Prot): void {
+  if (!vm.pmap.refuses(pmap, vpn)) vm.pmap.enter(pmap, vpn, page, prot, false);
 }
 
 /** Copies a wired page, and answers whether there was one. Mended: what a truncation has taken back is zeros for the child (O38). */

@@ -19,15 +19,21 @@
  * the reference, for all of vm_fault_object, and for the end; not while the pmap is entered, which is the kernel's own way. Lock order: map, vnode.
  */
 import { PROT_READ, PROT_WRITE } from '../vm/prot.js';
-import { dropTop, releasePage, releaseThenUnlock, unlockThings } from './fault-cleanup.js';
+import { dropTop, releasePage, releaseThenUnlock, unlockThings, waitForRoom } from './fault-cleanup.js';
 import { faultObject } from './fault-object.js';
 import { prefault } from './fault-prefault.js';
 import type { Fault, FaultStage } from './fault-state.js';
 import { branch, runTask, VM_FAULT_BURST, VM_FAULT_USER_WIRE, VM_FAULT_WIRE_MASK } from './fault-state.js';
 import { beginWalk } from './fault-vpagetable.js';
-import { KERN_FAILURE, KERN_INVALID_ADDRESS, KERN_PROTECTION_FAILURE, KERN_SUCCESS } from './kern.js';
+import {
+  KERN_FAILURE,
+  KERN_INVALID_ADDRESS,
+  KERN_PROTECTION_FAILURE,
+  KERN_RESOURCE_SHORTAGE,
+  KERN_SUCCESS,
+} from './kern.js';
 import { MAP_ENTRY_KSTACK, MAP_ENTRY_NOFAULT, VM_MAPTYPE_VPAGETABLE } from './map-entry.js';
-import { LOOKUP_BLOCKED, mapLookup, VM_PROT_OVERRIDE_WRITE } from './map-lookup.js';
+import { LOOKUP_BLOCKED, LOOKUP_SHORT, mapLookup, VM_PROT_OVERRIDE_WRITE } from './map-lookup.js';
 import { objectReference } from './object.js';
 import { PG_REFERENCED, pageActivate, pageSetFlag, pageUnwire, pageWakeup, pageWire } from './page.js';
 import { growStack } from './stack.js';
@@ -55,6 +61,7 @@ function tryAgain(f: Fault): FaultStage | null {
 function lookup(f: Fault): FaultStage | null {
   const result = mapLookup(f, f.faultType);
   if (result === LOOKUP_BLOCKED) return lookup;
+  if (result === LOOKUP_SHORT) return waitForRoom(f);
   return result === KERN_SUCCESS ? lookedUp(f) : lookupFailed(f, result);
 }
 
@@ -72,6 +79,7 @@ function lookupFailed(f: Fault, result: number): FaultStage | null {
 
 /** vm_map_growstack has answered: success also means that the address has nothing to do with a stack. */
 function stackGrown(f: Fault): FaultStage | null {
+  if (f.rv === KERN_RESOURCE_SHORTAGE) return waitForRoom(f);
   if (f.rv !== KERN_SUCCESS) {
     branch(f, 'F11');
     f.result = KERN_FAILURE;
@@ -89,6 +97,7 @@ function stackGrown(f: Fault): FaultStage | null {
 function lookupOverride(f: Fault): FaultStage | null {
   const result = mapLookup(f, PROT_READ | PROT_WRITE | VM_PROT_OVERRIDE_WRITE);
   if (result === LOOKUP_BLOCKED) return lookupOverride;
+  if (result === LOOKUP_SHORT) return waitForRoom(f);
   if (result !== KERN_SUCCESS) {
     branch(f, 'F14');
     f.result = result;
@@ -182,6 +191,7 @@ function keepWired(f: Fault): void {
 function enter(f: Fault): FaultStage | null {
   const { vm } = f;
   if (vm.mended && !f.lookupStillValid && f.map.timestamp !== f.mapGeneration) return beginAgain;
+  if (vm.allocationFails !== null && vm.pmap.refuses(f.map.pmap, f.vaddr)) return notEntered;
   pageSetFlag(vm, f.m, PG_REFERENCED);
   if (vm.mended && f.wired && (f.flags & VM_FAULT_WIRE_MASK) === 0) keepWired(f);
   vm.pmap.enter(f.map.pmap, f.vaddr, f.m, f.prot, f.wired);
@@ -195,6 +205,13 @@ function beginAgain(f: Fault): FaultStage | null {
   if (!f.vm.vmToken.acquire(f.thread)) return beginAgain;
   releasePage(f);
   return releaseThenUnlock(f, f.retry);
+}
+
+/** No translation is to be had: the page stays where it is, for the fault to find when it has waited. */
+function notEntered(f: Fault): FaultStage | null {
+  if (!f.vm.vmToken.acquire(f.thread)) return notEntered;
+  releasePage(f);
+  return releaseThenUnlock(f, waitForRoom);
 }
 
 function burstIn(f: Fault): FaultStage | null {

@@ -7,6 +7,7 @@
  */
 import type { Task, Thread } from '../kernel/thread.js';
 import { PROT_WRITE } from '../vm/prot.js';
+import { reserves } from '../vm/reserve.js';
 import { SwapBlocks } from '../vm/swap-blocks.js';
 import { collapse } from './collapse.js';
 import { faultCopyEntry } from './fault-wire.js';
@@ -30,19 +31,20 @@ import { deallocate } from './object-end.js';
 import { pagesInRange, waitForPage } from './object-pages.js';
 import { pageBusy, pageIndex, pageIsBusy, pageLookup, pageRename, pageWakeup } from './page.js';
 import { swapCopy } from './pager-swap.js';
+import { forkNeeds } from './reserve.js';
 import { getToken } from './tokens.js';
 import type { Vm } from './vm.js';
 
 /**
- * Fills the child's empty map from the parent's. The child's entries are unwired. Answers false, mended only, where there was no memory for
- * the copy of a wired range: the child then has what was made so far.
+ * Fills the child's empty map from the parent's. The child's entries are unwired. Answers false where there was no memory for
+ * the child's entries and objects or, mended only, for the copy of a wired range: the child then has what was made so far.
  */
 export function* forkMap(vm: Vm, thread: Thread, parent: VmMap, child: VmMap): Task<boolean> {
   yield* lockMap(parent, thread);
   yield* lockMap(child, thread);
   yield* getToken(vm.vmToken, thread);
   child.timestamp = 1;
-  const enough = yield* forkEntries(vm, thread, parent, child);
+  const enough = reserves(vm, () => forkNeeds(parent)) && (yield* forkEntries(vm, thread, parent, child));
   vm.vmToken.release(thread);
   unlockMapWrite(child, thread);
   unlockMapWrite(parent, thread);

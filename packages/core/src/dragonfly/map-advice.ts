@@ -3,7 +3,8 @@
  * and two words concern virtual page tables: SETMAP sets the master entry, INVAL drops the translations so that the table is walked again.
  */
 import type { Task, Thread } from '../kernel/thread.js';
-import { KERN_INVALID_ARGUMENT, KERN_SUCCESS } from './kern.js';
+import { reserves } from '../vm/reserve.js';
+import { KERN_INVALID_ARGUMENT, KERN_RESOURCE_SHORTAGE, KERN_SUCCESS } from './kern.js';
 import type { VmMap } from './map-entry.js';
 import {
   clipEnd,
@@ -24,6 +25,7 @@ import { prefaultRange } from './map-insert.js';
 import { lockMap, unlockMapWrite } from './map-lock.js';
 import type { ObjectAdvice } from './object-pages.js';
 import { objectMadvise } from './object-pages.js';
+import { clipNeeds } from './reserve.js';
 import { withToken } from './tokens.js';
 import type { Vm } from './vm.js';
 
@@ -114,6 +116,10 @@ export function* setMasterEntry(
 
 function* changeEntries(vm: Vm, thread: Thread, map: VmMap, start: number, end: number, change: Change): Task<number> {
   yield* lockMap(map, thread);
+  if (!reserves(vm, () => clipNeeds(map, start, end))) {
+    unlockMapWrite(map, thread);
+    return KERN_RESOURCE_SHORTAGE;
+  }
   let result = KERN_SUCCESS;
   let entry = yield* firstInRange(vm, thread, map, start);
   for (; !map.isHead(entry) && entry.start < end; entry = entry.next) {

@@ -19,15 +19,19 @@ import {
   VM_MAPTYPE_SUBMAP,
   VM_MAPTYPE_VPAGETABLE,
 } from './map-entry.js';
+import { needsShadow } from './object.js';
 
 /** Asks `maxProtection` instead of `protection`: what a debugger may force, and wiring uses. */
 export const VM_PROT_OVERRIDE_WRITE = 0x8;
 /** The look-up sleeps for the map lock: try again. */
 export const LOOKUP_BLOCKED = -2;
+/** There is no memory for an object that the look-up has to make: wait, and try again. */
+export const LOOKUP_SHORT = -4;
 
 /**
  * vm_map_lookup. On success the map is read-locked and `map`, `entry`, `firstObject`, `mapPindex`, `firstProt` and `wired` of the fault are
  * set; on failure nothing is locked. LOOKUP_BLOCKED: the thread sleeps, and the caller leaves the CPU and calls again.
+ * LOOKUP_SHORT: the caller waits for memory first.
  */
 export function mapLookup(f: Fault, wanted: number): number {
   const thread = f.thread;
@@ -58,7 +62,7 @@ export function mapLookup(f: Fault, wanted: number): number {
       exclusive = true;
       continue;
     }
-    if (answer === KERN_PROTECTION_FAILURE) unlock(f, map, exclusive);
+    if (answer === KERN_PROTECTION_FAILURE || answer === LOOKUP_SHORT) unlock(f, map, exclusive);
     else if (exclusive) map.lock.downgrade(thread);
     return answer;
   }
@@ -97,7 +101,10 @@ function settle(f: Fault, map: VmMap, entry: MapEntry, wanted: number, exclusive
   if (entry.maptype === VM_MAPTYPE_VPAGETABLE && (prot & PROT_WRITE) !== 0) type |= PROT_WRITE;
   const copies = (entry.eflags & MAP_ENTRY_NEEDS_COPY) !== 0;
   const makes = entry.object === null && !map.systemMap;
-  if ((makes || (copies && (type & PROT_WRITE) !== 0)) && !exclusive) {
+  const shadows = copies && (type & PROT_WRITE) !== 0;
+  if ((makes || (shadows && needsShadow(entry.object))) && f.vm.allocationFails?.('object') === true)
+    return LOOKUP_SHORT;
+  if ((makes || shadows) && !exclusive) {
     if (!map.lock.tryUpgrade(f.thread)) {
       map.lock.releaseRead(f.thread);
       return WANTS_EXCLUSIVE;

@@ -8,6 +8,7 @@ import type { Task, Thread } from '../kernel/thread.js';
 import type { FileRange } from '../vm/port.js';
 import type { Prot } from '../vm/prot.js';
 import { PROT_WRITE } from '../vm/prot.js';
+import { reserves } from '../vm/reserve.js';
 import { collapse } from './collapse.js';
 import { faultUnwire } from './fault-wire.js';
 import {
@@ -15,6 +16,7 @@ import {
   KERN_INVALID_ADDRESS,
   KERN_INVALID_ARGUMENT,
   KERN_PROTECTION_FAILURE,
+  KERN_RESOURCE_SHORTAGE,
   KERN_SUCCESS,
 } from './kern.js';
 import type { VmMap } from './map-entry.js';
@@ -32,6 +34,7 @@ import type { VmObject } from './object.js';
 import { OBJ_NOMSYNC, OBJ_NOSPLIT, OBJ_ONEMAPPING, OBJT_DEVICE, OBJT_VNODE, objectReference } from './object.js';
 import { deallocate } from './object-end.js';
 import { objectPageClean, objectPageRemove } from './object-pages.js';
+import { clipNeeds } from './reserve.js';
 import { withToken } from './tokens.js';
 import type { Vm } from './vm.js';
 import type { VnodeHandle } from './vnode.js';
@@ -96,7 +99,10 @@ export function isFullyMapped(map: VmMap, start: number, end: number): boolean {
   return false;
 }
 
-/** vm_map_protect: all of the range, or nothing where one entry may never have the permission; the start is clipped by then. */
+/**
+ * vm_map_protect: all of the range, or nothing where one entry may never have the permission (the start is clipped by then) or where
+ * there is no memory to cut entries.
+ */
 export function* protectRange(
   vm: Vm,
   thread: Thread,
@@ -106,6 +112,10 @@ export function* protectRange(
   prot: Prot,
 ): Task<number> {
   yield* lockMap(map, thread);
+  if (!reserves(vm, () => clipNeeds(map, start, end))) {
+    unlockMapWrite(map, thread);
+    return KERN_RESOURCE_SHORTAGE;
+  }
   const first = yield* firstInRange(vm, thread, map, start);
   const refusal = refusesProtection(map, first, end, prot);
   if (refusal === KERN_SUCCESS) yield* protectEntries(vm, thread, map, first, end, prot);
@@ -132,7 +142,7 @@ function* protectEntries(vm: Vm, thread: Thread, map: VmMap, first: MapEntry, en
   }
 }
 
-/** vm_map_inherit. */
+/** vm_map_inherit. KERN_RESOURCE_SHORTAGE, and nothing changed, where there is no memory to cut entries; `reserved`: the caller has seen to it. */
 export function* inheritRange(
   vm: Vm,
   thread: Thread,
@@ -140,8 +150,13 @@ export function* inheritRange(
   start: number,
   end: number,
   inheritance: number,
-): Task<void> {
+  reserved = false,
+): Task<number> {
   yield* lockMap(map, thread);
+  if (!reserved && !reserves(vm, () => clipNeeds(map, start, end))) {
+    unlockMapWrite(map, thread);
+    return KERN_RESOURCE_SHORTAGE;
+  }
   let entry = yield* firstInRange(vm, thread, map, start);
   for (; !map.isHead(entry) && entry.start < end; entry = entry.next) {
     clipEnd(vm, map, entry, end);
@@ -149,6 +164,7 @@ export function* inheritRange(
     yield* simplifyEntry(vm, thread, map, entry);
   }
   unlockMapWrite(map, thread);
+  return KERN_SUCCESS;
 }
 
 /** How msync is to be done. */

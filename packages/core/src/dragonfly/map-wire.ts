@@ -7,8 +7,9 @@
  */
 import type { Task, Thread } from '../kernel/thread.js';
 import { PROT_WRITE } from '../vm/prot.js';
+import { reserves } from '../vm/reserve.js';
 import { faultUnwire, faultWire } from './fault-wire.js';
-import { KERN_INVALID_ADDRESS, KERN_INVALID_ARGUMENT, KERN_SUCCESS } from './kern.js';
+import { KERN_INVALID_ADDRESS, KERN_INVALID_ARGUMENT, KERN_RESOURCE_SHORTAGE, KERN_SUCCESS } from './kern.js';
 import type { VmMap } from './map-entry.js';
 import {
   allocateObject,
@@ -24,6 +25,7 @@ import {
 } from './map-entry.js';
 import { lockMap, unlockMapWrite, waitForTransition } from './map-lock.js';
 import type { DragonflyProcess } from './process.js';
+import { clipNeeds, wireNeeds } from './reserve.js';
 import type { Vm } from './vm.js';
 
 /** vm_map_clip_range with NO_HOLES: the first entry of the range, all of it in transition; null, and nothing marked, on a hole. */
@@ -89,6 +91,10 @@ function makeWirable(vm: Vm, entry: MapEntry): void {
 export function* wireUser(vm: Vm, process: DragonflyProcess, start: number, end: number): Task<number> {
   const { map, thread } = process;
   yield* lockMap(map, thread);
+  if (!reserves(vm, () => wireNeeds(map, start, end))) {
+    unlockMapWrite(map, thread);
+    return KERN_RESOURCE_SHORTAGE;
+  }
   const first = yield* clipRange(vm, thread, map, start, end);
   if (first === null) {
     unlockMapWrite(map, thread);
@@ -143,6 +149,10 @@ function* dropUserWirings(
 export function* unwireUser(vm: Vm, process: DragonflyProcess, start: number, end: number): Task<number> {
   const { map, thread } = process;
   yield* lockMap(map, thread);
+  if (!reserves(vm, () => clipNeeds(map, start, end))) {
+    unlockMapWrite(map, thread);
+    return KERN_RESOURCE_SHORTAGE;
+  }
   const first = yield* clipRange(vm, thread, map, start, end);
   if (first === null) {
     unlockMapWrite(map, thread);
@@ -163,6 +173,10 @@ export function* unwireUser(vm: Vm, process: DragonflyProcess, start: number, en
 export function* wireKernel(vm: Vm, process: DragonflyProcess, start: number, end: number): Task<number> {
   const { map, thread } = process;
   yield* lockMap(map, thread);
+  if (!reserves(vm, () => wireNeeds(map, start, end))) {
+    unlockMapWrite(map, thread);
+    return KERN_RESOURCE_SHORTAGE;
+  }
   const first = yield* clipRange(vm, thread, map, start, end);
   if (first === null) {
     unlockMapWrite(map, thread);
@@ -206,6 +220,10 @@ function* undoKernelWiring(
 export function* unwireKernel(vm: Vm, process: DragonflyProcess, start: number, end: number): Task<number> {
   const { map, thread } = process;
   yield* lockMap(map, thread);
+  if (!reserves(vm, () => clipNeeds(map, start, end))) {
+    unlockMapWrite(map, thread);
+    return KERN_RESOURCE_SHORTAGE;
+  }
   const first = yield* clipRange(vm, thread, map, start, end);
   if (first === null) {
     unlockMapWrite(map, thread);

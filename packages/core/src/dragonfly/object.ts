@@ -141,13 +141,18 @@ export function unlinkShadow(object: VmObject): void {
   object.backing = null;
 }
 
+/** Whether `objectShadow` makes a new object. */
+export function needsShadow(source: VmObject | null): boolean {
+  return source === null || source.refCount !== 1 || !source.anonymous;
+}
+
 /**
  * vm_object_shadow: a new object in front of `source` that takes over the caller's reference, or `source` itself where
  * nobody else can see it. The caller's offset becomes 0 when a new object comes back. The shadow takes over the colours of what it
  * shadows, so that a copied page lies in the cache where its source did.
  */
 export function objectShadow(vm: Vm, source: VmObject | null, offset: number, size: number): VmObject {
-  if (source !== null && source.refCount === 1 && source.anonymous) return source;
+  if (source !== null && !needsShadow(source)) return source;
   const shadow = objectAllocate(vm, OBJT_DEFAULT, size);
   if (source === null) {
     shadow.backingOffset = offset;

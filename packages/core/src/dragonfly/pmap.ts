@@ -67,7 +67,16 @@ export class DragonflyPmap {
     if (this.tables.firstMapping(page) === NO_SLOT) pageClearFlag(this.vm, page, PG_WRITEABLE);
   }
 
-  /** pmap_enter: makes or replaces the translation of a page. Never fails. One that would be the same keeps its bits. */
+  /** Whether a test refuses a translation where there is none yet: no pv entry, or no page-table page. */
+  refuses(pmap: Pmap, vpn: number): boolean {
+    const { allocationFails } = this.vm;
+    return allocationFails !== null && this.tables.pteOf(pmap, vpn) === 0 && allocationFails('translation');
+  }
+
+  /**
+   * pmap_enter: makes or replaces the translation of a page. One that would be the same keeps its bits. Never fails: who can do something
+   * about it asks `refuses` first.
+   */
   enter(pmap: Pmap, vpn: number, page: number, prot: Prot, wired: boolean): void {
     const tables = this.tables;
     const managed = !pageHasFlag(this.vm, page, PG_FICTITIOUS | PG_UNMANAGED);
@@ -87,9 +96,9 @@ export class DragonflyPmap {
     if ((prot & PROT_WRITE) !== 0 && managed) pageSetFlag(this.vm, page, PG_WRITEABLE);
   }
 
-  /** pmap_enter_quick: a read translation where there is none; no access is pretended. */
+  /** pmap_enter_quick: a read translation where there is none; no access is pretended. Without memory for it, nothing happens. */
   enterQuick(pmap: Pmap, vpn: number, page: number): void {
-    if (this.tables.pteOf(pmap, vpn) !== 0) return;
+    if (this.tables.pteOf(pmap, vpn) !== 0 || this.refuses(pmap, vpn)) return;
     const managed = !pageHasFlag(this.vm, page, PG_FICTITIOUS | PG_UNMANAGED);
     this.tables.insert(pmap, vpn, page, PROT_READ | (managed ? PTE_MANAGED : 0));
     this.vm.machine.clock.advance(this.vm.machine.costs.pmapEnter);

@@ -12,7 +12,8 @@ import type { Task, Thread } from '../kernel/thread.js';
 import { PAGE_SIZE } from '../machine/units.js';
 import type { Prot } from '../vm/prot.js';
 import { PROT_ALL } from '../vm/prot.js';
-import { KERN_NO_SPACE, KERN_SUCCESS } from './kern.js';
+import { ONE_ENTRY, reserves } from '../vm/reserve.js';
+import { KERN_NO_SPACE, KERN_RESOURCE_SHORTAGE, KERN_SUCCESS } from './kern.js';
 import type { MapEntry, VmMap } from './map-entry.js';
 import { clipEnd, MAP_ENTRY_STACK, VM_MAPTYPE_NORMAL } from './map-entry.js';
 import { MAP_IS_STACK, mapInsert } from './map-insert.js';
@@ -58,7 +59,10 @@ export function* mapStack(
   return KERN_SUCCESS;
 }
 
-/** vm_map_growstack: KERN_SUCCESS, or KERN_NO_SPACE when a stack is meant but cannot grow so far. `vpn` is a page. */
+/**
+ * vm_map_growstack: KERN_SUCCESS, KERN_NO_SPACE when a stack is meant but cannot grow so far, or KERN_RESOURCE_SHORTAGE when there is no memory
+ * for the entry. `vpn` is a page.
+ */
 export function* growStack(vm: Vm, process: DragonflyProcess, thread: Thread, vpn: number): Task<number> {
   const { map } = process;
   while (!map.lock.acquireRead(thread)) yield;
@@ -107,6 +111,7 @@ function* grow(vm: Vm, thread: Thread, process: DragonflyProcess, stack: MapEntr
     stack.availSsize = top - floor;
     return KERN_NO_SPACE;
   }
+  if (!reserves(vm, () => ONE_ENTRY)) return KERN_RESOURCE_SHORTAGE;
   let start = top - Math.min(Math.ceil(needed / SGROW_BYTES) * SGROW_BYTES, room);
   if (start < floor) {
     stack.availSsize = top - floor;

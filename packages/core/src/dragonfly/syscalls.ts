@@ -10,10 +10,20 @@ import type { CallResult, Errno } from '../vm/errno.js';
 import type { FileRange } from '../vm/port.js';
 import type { Prot } from '../vm/prot.js';
 import { PROT_ALL, PROT_NONE, PROT_READ, PROT_WRITE } from '../vm/prot.js';
+import type { Needs } from '../vm/reserve.js';
+import { ONE_ENTRY, reserves } from '../vm/reserve.js';
 import type { Inheritance, MapRequest } from '../vm/system.js';
-import { KERN_FAILURE, KERN_INVALID_ADDRESS, KERN_NO_SPACE, KERN_PROTECTION_FAILURE, KERN_SUCCESS } from './kern.js';
+import {
+  KERN_FAILURE,
+  KERN_INVALID_ADDRESS,
+  KERN_NO_SPACE,
+  KERN_PROTECTION_FAILURE,
+  KERN_RESOURCE_SHORTAGE,
+  KERN_SUCCESS,
+} from './kern.js';
 import type { MapAdvice, MasterEntry } from './map-advice.js';
 import { madviseRange, setMasterEntry } from './map-advice.js';
+import type { VmMap } from './map-entry.js';
 import {
   MAP_ENTRY_KSTACK,
   MAP_ENTRY_USER_WIRED,
@@ -39,6 +49,7 @@ import { deallocate } from './object-end.js';
 import type { DeviceHandle } from './pager-device.js';
 import { deviceObject } from './pager-device.js';
 import type { DragonflyProcess } from './process.js';
+import { clipNeeds } from './reserve.js';
 import { mapStack } from './stack.js';
 import type { Vm } from './vm.js';
 import type { VnodeHandle } from './vnode.js';
@@ -78,7 +89,7 @@ export function* sysMmap(vm: Vm, p: DragonflyProcess, request: MapRequest, extra
   unlockMapWrite(p.map, p.thread);
   if (typeof result === 'string') return result;
   if (request.sharing === 'shared') {
-    yield* inheritRange(vm, p.thread, p.map, result, result + pages, VM_INHERIT_SHARE);
+    yield* inheritRange(vm, p.thread, p.map, result, result + pages, VM_INHERIT_SHARE, true);
   }
   const wired = yield* wireFuture(vm, p, result, pages, extras.stack !== undefined);
   return wired ?? result * PAGE_SIZE + within;
@@ -129,6 +140,7 @@ function* mmapLocked(
 ): Task<number | Errno> {
   const { map, thread } = p;
   let start = truncPage(request.address);
+  if (!reserves(vm, () => mapNeeds(map, request, start, start + pages, extras))) return 'ENOMEM';
   if (request.fixed) {
     yield* deleteRange(vm, thread, map, start, start + pages);
   } else {
@@ -155,6 +167,16 @@ function* mmapLocked(
   const result = yield* mapInsert(vm, thread, map, insertion);
   if (result !== KERN_SUCCESS && what.object !== null) yield* deallocate(vm, thread, what.object);
   return errnoOr(result, start);
+}
+
+/** What a new mapping can need; one that replaces others also cuts them. A range that joins its neighbour and is then shared alone is cut again. */
+function mapNeeds(map: VmMap, request: MapRequest, start: number, end: number, extras: MapExtras): Needs {
+  const { backing, sharing } = request;
+  const cuts = request.fixed ? clipNeeds(map, start, end) : { entries: 0, objects: 0 };
+  let fresh = sharing === 'shared' || extras.stack !== undefined;
+  if (backing.kind === 'file') fresh = (backing.file as VnodeHandle).object === null;
+  else if (backing.kind === 'device') fresh = (backing.device as DeviceHandle).object === null;
+  return { entries: cuts.entries + 1, objects: cuts.objects + (fresh ? 1 : 0) };
 }
 
 function insertFlags(request: MapRequest, extras: MapExtras): number {
@@ -200,9 +222,11 @@ export function* sysMunmap(vm: Vm, p: DragonflyProcess, address: number, length:
   if (start < p.map.minPage || end > p.map.maxPage) return 'EINVAL';
   yield* lockMap(p.map, p.thread);
   const whole = isFullyMapped(p.map, start, end);
-  if (whole) yield* deleteRange(vm, p.thread, p.map, start, end);
+  const enough = whole && reserves(vm, () => clipNeeds(p.map, start, end));
+  if (enough) yield* deleteRange(vm, p.thread, p.map, start, end);
   unlockMapWrite(p.map, p.thread);
-  return whole ? 0 : 'EINVAL';
+  if (!whole) return 'EINVAL';
+  return enough ? 0 : 'ENOMEM';
 }
 
 /** mprotect. */
@@ -218,6 +242,7 @@ export function* sysMprotect(
   const { start, end } = clamp(p, range);
   const result = yield* protectRange(vm, p.thread, p.map, start, end, prot & PROT_ALL);
   if (result === KERN_SUCCESS) return 0;
+  if (result === KERN_RESOURCE_SHORTAGE) return 'ENOMEM';
   return result === KERN_PROTECTION_FAILURE ? 'EACCES' : 'EINVAL';
 }
 
@@ -237,8 +262,12 @@ export function* sysMadvise(
 ): Task<CallResult> {
   const range = pageRange(address, length);
   if (range === null || address < USER_MIN_ADDRESS || address + length > USER_MAX_ADDRESS) return 'EINVAL';
-  const result = yield* madviseRange(vm, p.thread, p.map, range.start, range.end, advice);
-  return result === KERN_SUCCESS ? 0 : 'EINVAL';
+  return adviceAnswer(yield* madviseRange(vm, p.thread, p.map, range.start, range.end, advice));
+}
+
+function adviceAnswer(result: number): CallResult {
+  if (result === KERN_SUCCESS) return 0;
+  return result === KERN_RESOURCE_SHORTAGE ? 'ENOMEM' : 'EINVAL';
 }
 
 /** mcontrol(MADV_SETMAP): the master entry of virtual page tables. (MADV_INVAL is an advice like the others.) */
@@ -251,8 +280,7 @@ export function* sysSetmap(
 ): Task<CallResult> {
   const range = pageRange(address, length);
   if (range === null || address < USER_MIN_ADDRESS || address + length > USER_MAX_ADDRESS) return 'EINVAL';
-  const result = yield* setMasterEntry(vm, p.thread, p.map, range.start, range.end, master);
-  return result === KERN_SUCCESS ? 0 : 'EINVAL';
+  return adviceAnswer(yield* setMasterEntry(vm, p.thread, p.map, range.start, range.end, master));
 }
 
 const INHERITANCE: Readonly<Record<Inheritance, number>> = {
@@ -272,8 +300,8 @@ export function* sysMinherit(
   const range = pageRange(address, length);
   if (range === null) return 'EINVAL';
   const { start, end } = clamp(p, range);
-  yield* inheritRange(vm, p.thread, p.map, start, end, INHERITANCE[how]);
-  return 0;
+  const result = yield* inheritRange(vm, p.thread, p.map, start, end, INHERITANCE[how]);
+  return result === KERN_SUCCESS ? 0 : 'ENOMEM';
 }
 
 /** mlock. */
@@ -355,7 +383,7 @@ export function* sysBrk(vm: Vm, p: DragonflyProcess, address: number): Task<Call
   yield* lockMap(p.map, p.thread);
   let result = KERN_SUCCESS;
   if (newEnd > oldEnd) result = yield* growData(vm, p, oldEnd, newEnd);
-  else if (newEnd < oldEnd) yield* deleteRange(vm, p.thread, p.map, newEnd, oldEnd);
+  else if (newEnd < oldEnd) result = yield* shrinkData(vm, p, newEnd, oldEnd);
   unlockMapWrite(p.map, p.thread);
   if (result !== KERN_SUCCESS) return 'ENOMEM';
   p.dataEnd = address;
@@ -363,7 +391,14 @@ export function* sysBrk(vm: Vm, p: DragonflyProcess, address: number): Task<Call
   return 0;
 }
 
+function* shrinkData(vm: Vm, p: DragonflyProcess, start: number, end: number): Task<number> {
+  if (!reserves(vm, () => clipNeeds(p.map, start, end))) return KERN_RESOURCE_SHORTAGE;
+  yield* deleteRange(vm, p.thread, p.map, start, end);
+  return KERN_SUCCESS;
+}
+
 function* growData(vm: Vm, p: DragonflyProcess, start: number, end: number): Task<number> {
+  if (!reserves(vm, () => ONE_ENTRY)) return KERN_RESOURCE_SHORTAGE;
   const place = { object: null, offset: 0, start, end, maptype: VM_MAPTYPE_NORMAL };
   const request: Insertion = { ...place, protection: PROT_ALL, maximum: PROT_ALL, flags: 0 };
   return yield* mapInsert(vm, p.thread, p.map, request);

@@ -28,7 +28,7 @@ import type { Thresholds } from './thresholds.js';
 import { computeThresholds } from './thresholds.js';
 
 /** What a test may make fail: the next allocation of this kind. */
-export type Allocation = 'frame' | 'swap';
+export type Allocation = 'frame' | 'translation' | 'map entry' | 'object' | 'swap';
 
 /** How a pager is asked by the fault: as this revision does, or with the pages around the asked one as the dead block would. */
 export type ClusterRead = 'live' | 'additional-pages';

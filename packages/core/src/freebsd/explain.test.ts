@@ -231,7 +231,7 @@ describe('a fault that does not come back', () => {
       backing: { kind: 'anon' },
       fixed: true,
     });
-    system.vm.allocationFails = () => true;
+    system.vm.allocationFails = (kind) => kind === 'frame';
     explainer.beforeFault(process, 16, 1);
     expect(() => system.fault(process, 16, 1)).toThrow('valid bits');
     const lines = explainer.abandonedFault();

@@ -6,7 +6,7 @@
  * lies directly below: then nobody can ever see it in its old place again.
  */
 import { PROT_WRITE } from '../vm/prot.js';
-import { lookup } from './fault.js';
+import { lookup, waitForRoom } from './fault.js';
 import { cleanupLocked, releasePage } from './fault-cleanup.js';
 import { prefault } from './fault-prefault.js';
 import type { Fault, FaultStage } from './fault-state.js';
@@ -163,11 +163,19 @@ function chooseNosync(f: Fault): void {
 
 /** The translation; no object is locked. */
 function enter(f: Fault): FaultStage | null {
+  if (f.vm.allocationFails !== null && f.vm.pmap.refuses(f.map.pmap, f.vaddr)) return notEntered;
   f.vm.pmap.enter(f.map.pmap, f.vaddr, f.m, f.prot, f.wired);
   if ((f.flags & VM_FAULT_WIRE_MASK) !== 0 || f.wired) return finish;
   branch(f, 'F62');
   f.candidate = 0;
   return prefault(f, finish);
+}
+
+/** No translation is to be had: the page stays where it is, for the fault to find when it has waited. */
+function notEntered(f: Fault): FaultStage | null {
+  if (!f.object.lock.acquire(f.thread)) return notEntered;
+  releasePage(f);
+  return cleanupLocked(f, waitForRoom);
 }
 
 /** Back under the object's lock: the page is used, and goes where the page daemon finds it, unless it is wired. */

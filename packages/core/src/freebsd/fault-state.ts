@@ -79,6 +79,8 @@ export class Fault {
   rv = 0;
 
   // ---- on the way out
+  /** Objects and translations refused so far. */
+  refusals = 0;
   /** The stage after the clean-up: the look-up for a retry, null for the end. */
   following: FaultStage | null = null;
   /** Work in progress that is a task: the end of an object, the growth of a stack. */

@@ -102,7 +102,7 @@ describe('the fork of a wired range', () => {
     bench.write(FIRST, 4);
     bench.system.wire(bench.a, start, 2 * PAGE_SIZE);
     let refusals = 2;
-    bench.vm.allocationFails = () => refusals-- > 0;
+    bench.vm.allocationFails = (kind) => kind === 'frame' && refusals-- > 0;
     const child = bench.child();
     expect([bench.count('F85'), bench.vm.counters.v_pdwakeups]).toEqual([2, 2]);
     expect(bench.read(FIRST, child)).toBe(4);

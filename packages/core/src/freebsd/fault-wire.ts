@@ -147,7 +147,9 @@ export function* faultCopyEntry(
     pageSetValid(vm, page);
     // As seeded the copy passes for clean, though no pager has it: the page daemon would drop it, and the child read zeros (O23).
     if (vm.mended) pageDirty(vm, page);
-    vm.pmap.enter(target.pmap, targetEntry.start + index, page, prot, false);
+    // What cannot have a translation now gets it by a fault of the child's.
+    const at = targetEntry.start + index;
+    if (!vm.pmap.refuses(target.pmap, at)) vm.pmap.enter(target.pmap, at, page, prot, false);
     pageActivate(vm, page);
     pageWakeup(vm, page);
     yield;

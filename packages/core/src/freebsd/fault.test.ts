@@ -230,7 +230,7 @@ describe('the search', () => {
   it('as seeded dies of an allocation that fails (O1), mended waits', () => {
     const seeded = new FaultBench();
     seeded.map(FIRST, 1);
-    seeded.vm.allocationFails = () => true;
+    seeded.vm.allocationFails = (kind) => kind === 'frame';
     expect(() => seeded.fault(FIRST)).toThrow(KernelPanic);
 
     const mended = new FaultBench({ defects: 'mended' });

@@ -23,6 +23,7 @@
  * one; the page in hand busy. Lock order: map, vnode, objects downwards. The page queues are locked within a stage.
  */
 import { PROT_READ, PROT_WRITE } from '../vm/prot.js';
+import { FAULT_REFUSALS_MAX } from '../vm/reserve.js';
 import { cleanupLocked, sleepOnPage } from './fault-cleanup.js';
 import { cowFault, found } from './fault-cow.js';
 import { readRest } from './fault-read.js';
@@ -36,7 +37,7 @@ import {
   KERN_SUCCESS,
 } from './kern.js';
 import { MAP_ENTRY_NOFAULT } from './map-entry.js';
-import { LOOKUP_BLOCKED, mapLookup, VM_PROT_OVERRIDE_WRITE } from './map-lookup.js';
+import { LOOKUP_BLOCKED, LOOKUP_SHORT, mapLookup, VM_PROT_OVERRIDE_WRITE } from './map-lookup.js';
 import type { VmObject } from './object.js';
 import { OBJ_DEAD, OBJ_NEEDGIANT, OBJT_DEFAULT, OBJT_VNODE, objectReference, pipWakeup } from './object.js';
 import { PG_ZERO, pageBusy, pageFullyValid, pageHasFlag, pageIsBusy, pageLookup, pageSetValid } from './page.js';
@@ -51,6 +52,7 @@ export function faultStart(f: Fault): FaultStage | null {
   f.vm.machine.clock.advance(f.vm.machine.costs.trap);
   f.faultType = f.askedType;
   f.hardfault = 0;
+  f.refusals = 0;
   return lookup;
 }
 
@@ -61,6 +63,7 @@ export function lookup(f: Fault): FaultStage | null {
   if (f.vm.mended) f.faultType = f.askedType;
   const result = mapLookup(f, f.faultType);
   if (result === LOOKUP_BLOCKED) return lookup;
+  if (result === LOOKUP_SHORT) return waitForRoom(f);
   if (result !== KERN_SUCCESS) return lookupFailed(f, result);
   branch(f, 'F4');
   return lookedUp(f);
@@ -84,6 +87,7 @@ function lookupFailed(f: Fault, result: number): FaultStage | null {
 
 /** vm_map_growstack has answered (in `result`): success also means that the address has nothing to do with a stack. */
 function stackGrown(f: Fault): FaultStage | null {
+  if (f.result === KERN_RESOURCE_SHORTAGE) return waitForRoom(f);
   if (f.result !== KERN_SUCCESS) {
     branch(f, 'F7');
     f.result = KERN_FAILURE;
@@ -104,6 +108,7 @@ function lookupOverride(f: Fault): FaultStage | null {
   if (f.vm.mended && alreadyReduced(f)) wanted = PROT_READ | VM_PROT_OVERRIDE_WRITE;
   const result = mapLookup(f, wanted);
   if (result === LOOKUP_BLOCKED) return lookupOverride;
+  if (result === LOOKUP_SHORT) return waitForRoom(f);
   if (result !== KERN_SUCCESS) {
     f.result = result;
     branch(f, 'F11');
@@ -268,6 +273,13 @@ function allocate(f: Fault): FaultStage | null {
 function waitForPage(f: Fault): FaultStage | null {
   requestMemory(f.vm, f.thread, 'pfault');
   return waitedForPage;
+}
+
+/** An object, a map entry or a translation was refused: as for a page, but the page daemon cannot tell when it is hopeless. */
+export function waitForRoom(f: Fault): FaultStage | null {
+  if (++f.refusals <= FAULT_REFUSALS_MAX) return waitForPage(f);
+  f.result = KERN_RESOURCE_SHORTAGE;
+  return null;
 }
 
 function waitedForPage(f: Fault): FaultStage | null {

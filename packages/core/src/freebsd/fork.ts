@@ -6,6 +6,7 @@
  */
 import type { Task, Thread } from '../kernel/thread.js';
 import { PROT_WRITE } from '../vm/prot.js';
+import { reserves } from '../vm/reserve.js';
 import { collapse } from './collapse.js';
 import { faultCopyEntry } from './fault-wire.js';
 import type { MapEntry, VmMap } from './map-entry.js';
@@ -37,15 +38,21 @@ import { pagesInRange, waitForPage } from './object-pages.js';
 import { pageBusy, pageIndex, pageIsBusy, pageLookup, pageRename, pageWakeup } from './page.js';
 import { cacheTransfer } from './page-alloc.js';
 import { swapCopy } from './pager-swap.js';
+import { forkNeeds } from './reserve.js';
 import type { Vm } from './vm.js';
 
 /**
- * Fills the child's empty map from the parent's. The child's entries are unwired. Answers false, mended only, where there was no memory for
- * the copy of a wired range: the parent is then as before, and the child has what was made so far.
+ * Fills the child's empty map from the parent's. The child's entries are unwired. Answers false where there was no memory
+ * for the child's entries and objects or, mended only, for the copy of a wired range: the parent is then as before, and the child has what
+ * was made so far.
  */
 export function* forkMap(vm: Vm, thread: Thread, parent: VmMap, child: VmMap): Task<boolean> {
   yield* lockMap(parent, thread);
   child.timestamp = 1;
+  if (!reserves(vm, () => forkNeeds(parent))) {
+    unlockMapWrite(parent, thread);
+    return false;
+  }
   // Mended, what can fail goes first, before anything of the parent's has become copy-on-write.
   const passes = vm.mended ? [copiedNow, (entry: MapEntry) => !copiedNow(entry)] : [() => true];
   let enough = true;

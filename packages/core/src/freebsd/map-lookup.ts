@@ -11,16 +11,19 @@ import type { Fault } from './fault-state.js';
 import { KERN_FAILURE, KERN_INVALID_ADDRESS, KERN_PROTECTION_FAILURE, KERN_SUCCESS } from './kern.js';
 import type { MapEntry, VmMap } from './map-entry.js';
 import { MAP_ENTRY_COW, MAP_ENTRY_IS_SUB_MAP, MAP_ENTRY_NEEDS_COPY, MAP_ENTRY_USER_WIRED } from './map-entry.js';
-import { OBJT_DEFAULT, objectAllocate, objectShadow } from './object.js';
+import { needsShadow, OBJT_DEFAULT, objectAllocate, objectShadow } from './object.js';
 
 /** Asks `maxProtection` instead of `protection`: what a debugger may force, and wiring uses. */
 export const VM_PROT_OVERRIDE_WRITE = 0x8;
 /** The look-up sleeps for the map lock: try again. */
 export const LOOKUP_BLOCKED = -1;
+/** There is no memory for an object that the look-up has to make: wait, and try again. */
+export const LOOKUP_SHORT = -2;
 
 /**
  * vm_map_lookup. On success the map is read-locked and `map`, `entry`, `firstObject`, `firstPindex`, `prot` and `wired` of the fault are
  * set; on failure nothing is locked. LOOKUP_BLOCKED: the thread sleeps, and the caller leaves the CPU and calls again.
+ * LOOKUP_SHORT: the caller waits for memory first.
  */
 export function mapLookup(f: Fault, wanted: number): number {
   const thread = f.thread;
@@ -41,7 +44,7 @@ export function mapLookup(f: Fault, wanted: number): number {
     f.map = map;
     f.entry = entry;
     const answer = settle(f, map, entry, wanted);
-    if (answer === KERN_PROTECTION_FAILURE) map.lock.releaseRead(thread);
+    if (answer === KERN_PROTECTION_FAILURE || answer === LOOKUP_SHORT) map.lock.releaseRead(thread);
     return answer;
   }
 }
@@ -62,17 +65,18 @@ function settle(f: Fault, map: VmMap, entry: MapEntry, wanted: number): number {
   if ((entry.eflags & MAP_ENTRY_NEEDS_COPY) !== 0) {
     if ((type & PROT_WRITE) !== 0) {
       if (!upgrade(f, map)) return LOOKUP_BLOCKED;
-      shadowEntry(f, entry);
+      const made = shadowEntry(f, entry);
       map.lock.downgrade(f.thread);
+      if (!made) return LOOKUP_SHORT;
     } else {
       prot &= ~PROT_WRITE;
     }
   }
   if (entry.object === null && !map.systemMap) {
     if (!upgrade(f, map)) return LOOKUP_BLOCKED;
-    entry.object = objectAllocate(f.vm, OBJT_DEFAULT, entry.end - entry.start);
-    entry.offset = 0;
+    const made = giveObject(f, entry);
     map.lock.downgrade(f.thread);
+    if (!made) return LOOKUP_SHORT;
   }
   if (entry.object === null) return KERN_PROTECTION_FAILURE;
   f.firstObject = entry.object;
@@ -96,13 +100,24 @@ function upgrade(f: Fault, map: VmMap): boolean {
   return false;
 }
 
-function shadowEntry(f: Fault, entry: MapEntry): void {
+/** The object of an anonymous range that has none yet. False: there is no memory for it. */
+function giveObject(f: Fault, entry: MapEntry): boolean {
+  if (f.vm.allocationFails?.('object') === true) return false;
+  entry.object = objectAllocate(f.vm, OBJT_DEFAULT, entry.end - entry.start);
+  entry.offset = 0;
+  return true;
+}
+
+/** The object into which a range is copied page by page. False: there is no memory for it. */
+function shadowEntry(f: Fault, entry: MapEntry): boolean {
+  if (needsShadow(entry.object) && f.vm.allocationFails?.('object') === true) return false;
   const shadow = objectShadow(f.vm, entry.object, entry.offset, entry.end - entry.start);
   if (shadow !== entry.object) {
     entry.object = shadow;
     entry.offset = 0;
   }
   entry.eflags &= ~MAP_ENTRY_NEEDS_COPY;
+  return true;
 }
 
 /**

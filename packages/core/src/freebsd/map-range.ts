@@ -7,6 +7,7 @@
 import type { Task, Thread } from '../kernel/thread.js';
 import type { FileRange } from '../vm/port.js';
 import type { Prot } from '../vm/prot.js';
+import { reserves } from '../vm/reserve.js';
 import { collapse } from './collapse.js';
 import { faultUnwire } from './fault-wire.js';
 import {
@@ -14,6 +15,7 @@ import {
   KERN_INVALID_ADDRESS,
   KERN_INVALID_ARGUMENT,
   KERN_PROTECTION_FAILURE,
+  KERN_RESOURCE_SHORTAGE,
   KERN_SUCCESS,
 } from './kern.js';
 import type { VmMap } from './map-entry.js';
@@ -40,6 +42,7 @@ import type { ObjectAdvice } from './object-pages.js';
 import { objectMadvise, objectPageClean, objectPageRemove } from './object-pages.js';
 import { swapFreespace } from './pager-swap.js';
 import type { VnodeHandle } from './pager-vnode.js';
+import { clipNeeds } from './reserve.js';
 import type { Vm } from './vm.js';
 
 /** vm_map_lock: for writing; the timestamp moves. */
@@ -124,7 +127,7 @@ export function isFullyMapped(map: VmMap, start: number, end: number): boolean {
   return false;
 }
 
-/** vm_map_protect: all of the range, or nothing where one entry may never have the permission. */
+/** vm_map_protect: all of the range, or nothing where one entry may never have the permission or there is no memory to cut entries. */
 export function* protectRange(
   vm: Vm,
   thread: Thread,
@@ -134,6 +137,10 @@ export function* protectRange(
   prot: Prot,
 ): Task<number> {
   yield* lockMap(map, thread);
+  if (!reserves(vm, () => clipNeeds(map, start, end))) {
+    unlockMapWrite(map, thread);
+    return KERN_RESOURCE_SHORTAGE;
+  }
   const first = yield* firstInRange(vm, thread, map, start);
   const refusal = refusesProtection(map, first, end, prot);
   if (refusal === KERN_SUCCESS) yield* protectEntries(vm, thread, map, first, end, prot);
@@ -160,7 +167,7 @@ function* protectEntries(vm: Vm, thread: Thread, map: VmMap, first: MapEntry, en
   }
 }
 
-/** vm_map_inherit. */
+/** vm_map_inherit. KERN_RESOURCE_SHORTAGE, and nothing changed, where there is no memory to cut entries; `reserved`: the caller has seen to it. */
 export function* inheritRange(
   vm: Vm,
   thread: Thread,
@@ -168,8 +175,13 @@ export function* inheritRange(
   start: number,
   end: number,
   inheritance: number,
-): Task<void> {
+  reserved = false,
+): Task<number> {
   yield* lockMap(map, thread);
+  if (!reserved && !reserves(vm, () => clipNeeds(map, start, end))) {
+    unlockMapWrite(map, thread);
+    return KERN_RESOURCE_SHORTAGE;
+  }
   let entry = yield* firstInRange(vm, thread, map, start);
   for (; !map.isHead(entry) && entry.start < end; entry = entry.next) {
     clipEnd(vm, map, entry, end);
@@ -177,6 +189,7 @@ export function* inheritRange(
     yield* simplifyEntry(vm, thread, map, entry);
   }
   unlockMapWrite(map, thread);
+  return KERN_SUCCESS;
 }
 
 /** Advice that is kept in the entry, and what it does to the flags. */
@@ -190,7 +203,7 @@ const ENTRY_ADVICE: Readonly<Record<string, (eflags: number) => number>> = {
 
 export type MapAdvice = 'normal' | 'sequential' | 'random' | 'nosync' | 'autosync' | ObjectAdvice;
 
-/** vm_map_madvise. */
+/** vm_map_madvise. KERN_RESOURCE_SHORTAGE, and nothing changed, where there is no memory to cut entries. */
 export function* madviseRange(
   vm: Vm,
   thread: Thread,
@@ -198,10 +211,11 @@ export function* madviseRange(
   start: number,
   end: number,
   advice: MapAdvice,
-): Task<void> {
+): Task<number> {
   const change = ENTRY_ADVICE[advice];
-  if (change !== undefined) yield* adviseEntries(vm, thread, map, start, end, change);
-  else yield* adviseObjects(vm, thread, map, start, end, advice as ObjectAdvice);
+  if (change !== undefined) return yield* adviseEntries(vm, thread, map, start, end, change);
+  yield* adviseObjects(vm, thread, map, start, end, advice as ObjectAdvice);
+  return KERN_SUCCESS;
 }
 
 function* adviseEntries(
@@ -211,8 +225,12 @@ function* adviseEntries(
   start: number,
   end: number,
   change: (eflags: number) => number,
-): Task<void> {
+): Task<number> {
   yield* lockMap(map, thread);
+  if (!reserves(vm, () => clipNeeds(map, start, end))) {
+    unlockMapWrite(map, thread);
+    return KERN_RESOURCE_SHORTAGE;
+  }
   let entry = yield* firstInRange(vm, thread, map, start);
   for (; !map.isHead(entry) && entry.start < end; entry = entry.next) {
     if ((entry.eflags & MAP_ENTRY_IS_SUB_MAP) !== 0) continue;
@@ -221,6 +239,7 @@ function* adviseEntries(
     yield* simplifyEntry(vm, thread, map, entry);
   }
   unlockMapWrite(map, thread);
+  return KERN_SUCCESS;
 }
 
 /** Advice on pages goes to the objects; no entry is clipped. */

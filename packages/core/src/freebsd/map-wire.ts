@@ -6,9 +6,10 @@
  * every entry met is user-wired, on failure each gets back the count that it had.
  */
 import type { Task, Thread } from '../kernel/thread.js';
+import { reserves } from '../vm/reserve.js';
 import type { FaultAccount } from './fault-wire.js';
 import { faultUnwire, faultWire } from './fault-wire.js';
-import { KERN_INVALID_ADDRESS, KERN_INVALID_ARGUMENT, KERN_SUCCESS } from './kern.js';
+import { KERN_INVALID_ADDRESS, KERN_INVALID_ARGUMENT, KERN_RESOURCE_SHORTAGE, KERN_SUCCESS } from './kern.js';
 import type { VmMap } from './map-entry.js';
 import {
   clipEnd,
@@ -20,6 +21,7 @@ import {
   simplifyEntry,
 } from './map-entry.js';
 import { isFictitious, lockMap, unlockMapWrite, waitForTransition } from './map-range.js';
+import { clipNeeds } from './reserve.js';
 import type { Vm } from './vm.js';
 
 /** Count of an entry whose own wiring failed, until the second pass has seen it. */
@@ -55,6 +57,10 @@ export function* wireRange(
   if (missing || start >= end) {
     unlockMapWrite(map, thread);
     return missing ? KERN_INVALID_ADDRESS : KERN_SUCCESS;
+  }
+  if (!reserves(vm, () => clipNeeds(map, start, end))) {
+    unlockMapWrite(map, thread);
+    return KERN_RESOURCE_SHORTAGE;
   }
   const progress: Progress = { result: KERN_SUCCESS, end };
   yield* wireEntries(vm, thread, map, start, progress, options);
@@ -209,6 +215,10 @@ export function* unwireRange(
   if (missing || start >= end) {
     unlockMapWrite(map, thread);
     return missing ? KERN_INVALID_ADDRESS : KERN_SUCCESS;
+  }
+  if (!reserves(vm, () => clipNeeds(map, start, end))) {
+    unlockMapWrite(map, thread);
+    return KERN_RESOURCE_SHORTAGE;
   }
   const progress: Progress = { result: KERN_SUCCESS, end };
   yield* markForUnwiring(vm, thread, map, start, progress, options);

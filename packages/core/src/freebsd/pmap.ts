@@ -37,6 +37,7 @@ export class FreebsdPmap {
   constructor(
     private readonly machine: Machine,
     private readonly pages: Pages,
+    private readonly vm: { readonly allocationFails: ((kind: 'translation') => boolean) | null },
   ) {
     this.tables = machine.tables;
   }
@@ -67,7 +68,13 @@ export class FreebsdPmap {
     this.pages.flags[page] = (this.pages.flags[page] as number) & ~PG_WRITEABLE;
   }
 
-  /** pmap_enter: makes or replaces the translation of a page. Never fails. */
+  /** Whether a test refuses a translation where there is none yet: no pv entry, or no page-table page. */
+  refuses(pmap: Pmap, vpn: number): boolean {
+    const { allocationFails } = this.vm;
+    return allocationFails !== null && this.tables.pteOf(pmap, vpn) === 0 && allocationFails('translation');
+  }
+
+  /** pmap_enter: makes or replaces the translation of a page. Never fails: who can do something about it asks `refuses` first. */
   enter(pmap: Pmap, vpn: number, page: number, prot: Prot, wired: boolean): void {
     const tables = this.tables;
     const managed = this.managed(page);
@@ -89,9 +96,9 @@ export class FreebsdPmap {
     this.pages.flags[page] = (this.pages.flags[page] as number) | PG_WRITEABLE;
   }
 
-  /** pmap_enter_quick: a read translation where there is none; no access is pretended. */
+  /** pmap_enter_quick: a read translation where there is none; no access is pretended. Without memory for it, nothing happens. */
   enterQuick(pmap: Pmap, vpn: number, page: number, prot: Prot): void {
-    if (this.tables.pteOf(pmap, vpn) !== 0) return;
+    if (this.tables.pteOf(pmap, vpn) !== 0 || this.refuses(pmap, vpn)) return;
     const flags = (prot & (PROT_READ | PROT_EXECUTE)) | (this.managed(page) ? PTE_MANAGED : 0);
     this.tables.insert(pmap, vpn, page, flags);
     this.machine.clock.advance(this.machine.costs.pmapEnter);
@@ -239,7 +246,7 @@ export class FreebsdPmap {
 
   /**
    * pmap_copy: gives the child what the parent has of pages `start` to `end`, unused and unwired. A 2 MiB piece is left as soon as
-   * the child has as many translations in it as the parent.
+   * the child has as many translations in it as the parent. One that cannot be had is left to a fault of the child.
    */
   copy(to: Pmap, from: Pmap, start: number, end: number): void {
     const tables = this.tables;
@@ -249,7 +256,7 @@ export class FreebsdPmap {
       const word = tables.pte[slot] as number;
       let next = vpn + 1;
       if ((word & PTE_MANAGED) !== 0) {
-        if (tables.pteOf(to, vpn) === 0) {
+        if (tables.pteOf(to, vpn) === 0 && !this.refuses(to, vpn)) {
           tables.insert(to, vpn, word >>> PTE_FRAME_SHIFT, (word & PTE_PROT) | PTE_MANAGED);
         }
         if (tables.regionCount(to, vpn) >= tables.regionCount(from, vpn)) {

@@ -5,8 +5,9 @@
  * that has nothing to do with a stack is a success without change: the fault then finds out by itself that nobody is there.
  */
 import type { Task, Thread } from '../kernel/thread.js';
+import { ONE_ENTRY, reserves } from '../vm/reserve.js';
 import type { Fault, FaultStage } from './fault-state.js';
-import { KERN_NO_SPACE, KERN_SUCCESS } from './kern.js';
+import { KERN_NO_SPACE, KERN_RESOURCE_SHORTAGE, KERN_SUCCESS } from './kern.js';
 import type { MapEntry, VmMap } from './map-entry.js';
 import { MAP_ENTRY_GROWS_DOWN, MAP_ENTRY_GROWS_UP } from './map-entry.js';
 import { mapInsert } from './map-insert.js';
@@ -33,7 +34,10 @@ function* growInTask(f: Fault): Task<void> {
   f.result = yield* growStack(f.vm, f.thread, f.originalMap, f.vaddr);
 }
 
-/** vm_map_growstack: KERN_SUCCESS, or KERN_NO_SPACE when a stack is meant but cannot grow so far. `vpn` is a page. */
+/**
+ * vm_map_growstack: KERN_SUCCESS, KERN_NO_SPACE when a stack is meant but cannot grow so far, or KERN_RESOURCE_SHORTAGE when there is no memory
+ * for the entry. `vpn` is a page.
+ */
 export function* growStack(vm: Vm, thread: Thread, map: VmMap, vpn: number): Task<number> {
   while (!map.lock.acquireRead(thread)) yield;
   const inside = map.lookup(vpn) !== null;
@@ -70,6 +74,7 @@ function* growDown(vm: Vm, thread: Thread, map: VmMap, stack: MapEntry, below: M
   const available = Math.min(stack.availSsize, map.stackLimit - stack.stackSize);
   const pages = growth(stack.start - vpn, available, stack.start - floor);
   if (pages < 0) return KERN_NO_SPACE;
+  if (!reserves(vm, () => ONE_ENTRY)) return KERN_RESOURCE_SHORTAGE;
   const start = stack.start - pages;
   const result = yield* mapInsert(vm, thread, map, {
     object: null,
@@ -97,6 +102,7 @@ function* growUp(vm: Vm, thread: Thread, map: VmMap, stack: MapEntry, above: Map
   const ceiling = map.isHead(above) ? map.maxPage : above.start;
   const pages = growth(vpn - stack.end + 1, stack.availSsize, ceiling - stack.end);
   if (pages < 0) return KERN_NO_SPACE;
+  if (!reserves(vm, () => ONE_ENTRY)) return KERN_RESOURCE_SHORTAGE;
   const oldEnd = stack.end;
   const flags = stack.eflags;
   const left = stack.availSsize - pages;

@@ -11,14 +11,18 @@ import type { CallResult, Errno } from '../vm/errno.js';
 import type { FileRange } from '../vm/port.js';
 import type { Prot } from '../vm/prot.js';
 import { PROT_ALL, PROT_NONE } from '../vm/prot.js';
+import type { Needs } from '../vm/reserve.js';
+import { ONE_ENTRY, reserves } from '../vm/reserve.js';
 import type { Inheritance, MapRequest } from '../vm/system.js';
 import {
   KERN_INVALID_ADDRESS,
   KERN_INVALID_ARGUMENT,
   KERN_NO_SPACE,
   KERN_PROTECTION_FAILURE,
+  KERN_RESOURCE_SHORTAGE,
   KERN_SUCCESS,
 } from './kern.js';
+import type { VmMap } from './map-entry.js';
 import { VM_INHERIT_COPY, VM_INHERIT_NONE, VM_INHERIT_SHARE } from './map-entry.js';
 import {
   findSpace,
@@ -50,6 +54,7 @@ import { deviceObject } from './pager-device.js';
 import type { VnodeHandle } from './pager-vnode.js';
 import { vnodeObject } from './pager-vnode.js';
 import type { FreebsdProcess } from './process.js';
+import { clipNeeds } from './reserve.js';
 import type { Vm } from './vm.js';
 
 /** Where mmap without a wish begins to look: above the largest data segment of amd64. */
@@ -83,7 +88,7 @@ export function* sysMmap(vm: Vm, p: FreebsdProcess, request: MapRequest, extras:
   unlockMapWrite(p.map, p.thread);
   if (typeof result === 'string') return result;
   if (request.sharing === 'shared') {
-    yield* inheritRange(vm, p.thread, p.map, result, result + roundPage(length), VM_INHERIT_SHARE);
+    yield* inheritRange(vm, p.thread, p.map, result, result + roundPage(length), VM_INHERIT_SHARE, true);
   }
   const wired = yield* wireFuture(vm, p, result, result + roundPage(length), extras.stack === true);
   return wired ?? result * PAGE_SIZE;
@@ -109,6 +114,7 @@ function* mmapLocked(vm: Vm, p: FreebsdProcess, request: MapRequest, extras: Map
   const { map, thread } = p;
   const pages = roundPage(request.length);
   let start = truncPage(request.address);
+  if (!reserves(vm, () => mapNeeds(map, request, start, start + pages, extras))) return 'ENOMEM';
   if (request.fixed) {
     yield* deleteRange(vm, thread, map, start, start + pages);
   } else {
@@ -134,6 +140,16 @@ function* mmapLocked(vm: Vm, p: FreebsdProcess, request: MapRequest, extras: Map
   const result = yield* mapInsert(vm, thread, map, insertion);
   if (result !== KERN_SUCCESS && what.object !== null) yield* deallocate(vm, thread, what.object);
   return errnoOr(result, start);
+}
+
+/** What a new mapping can need; one that replaces others also cuts them. A range that joins its neighbour and is then shared alone is cut again. */
+function mapNeeds(map: VmMap, request: MapRequest, start: number, end: number, extras: MapExtras): Needs {
+  const { backing, sharing } = request;
+  const cuts = request.fixed ? clipNeeds(map, start, end) : { entries: 0, objects: 0 };
+  let fresh = sharing === 'shared' || extras.stack === true;
+  if (backing.kind === 'file') fresh = (backing.file as VnodeHandle).object === null;
+  else if (backing.kind === 'device') fresh = (backing.device as DeviceHandle).object === null;
+  return { entries: cuts.entries + 1, objects: cuts.objects + (fresh ? 1 : 0) };
 }
 
 function insertFlags(request: MapRequest, extras: MapExtras): number {
@@ -178,9 +194,11 @@ export function* sysMunmap(vm: Vm, p: FreebsdProcess, address: number, length: n
   if (start < p.map.minPage || end > p.map.maxPage) return 'EINVAL';
   yield* lockMap(p.map, p.thread);
   const whole = isFullyMapped(p.map, start, end);
-  if (whole) yield* deleteRange(vm, p.thread, p.map, start, end);
+  const enough = whole && reserves(vm, () => clipNeeds(p.map, start, end));
+  if (enough) yield* deleteRange(vm, p.thread, p.map, start, end);
   unlockMapWrite(p.map, p.thread);
-  return whole ? 0 : 'EINVAL';
+  if (!whole) return 'EINVAL';
+  return enough ? 0 : 'ENOMEM';
 }
 
 /** mprotect. */
@@ -190,6 +208,7 @@ export function* sysMprotect(vm: Vm, p: FreebsdProcess, address: number, length:
   const { start, end } = clamp(p, range);
   const result = yield* protectRange(vm, p.thread, p.map, start, end, prot & PROT_ALL);
   if (result === KERN_SUCCESS) return 0;
+  if (result === KERN_RESOURCE_SHORTAGE) return 'ENOMEM';
   return result === KERN_PROTECTION_FAILURE ? 'EACCES' : 'EINVAL';
 }
 
@@ -209,8 +228,8 @@ export function* sysMadvise(
 ): Task<CallResult> {
   const range = pageRange(address, length);
   if (range === null || address < USER_MIN_ADDRESS || address + length > USER_MAX_ADDRESS) return 'EINVAL';
-  yield* madviseRange(vm, p.thread, p.map, range.start, range.end, advice);
-  return 0;
+  const result = yield* madviseRange(vm, p.thread, p.map, range.start, range.end, advice);
+  return result === KERN_SUCCESS ? 0 : 'ENOMEM';
 }
 
 const INHERITANCE: Readonly<Record<Inheritance, number>> = {
@@ -230,8 +249,8 @@ export function* sysMinherit(
   const range = pageRange(address, length);
   if (range === null) return 'EINVAL';
   const { start, end } = clamp(p, range);
-  yield* inheritRange(vm, p.thread, p.map, start, end, INHERITANCE[how]);
-  return 0;
+  const result = yield* inheritRange(vm, p.thread, p.map, start, end, INHERITANCE[how]);
+  return result === KERN_SUCCESS ? 0 : 'ENOMEM';
 }
 
 export function userWiring(p: FreebsdProcess, holesOk = false): WireOptions {
@@ -365,7 +384,7 @@ export function* sysBrk(vm: Vm, p: FreebsdProcess, address: number): Task<CallRe
   yield* lockMap(p.map, p.thread);
   let result = KERN_SUCCESS;
   if (newEnd > oldEnd) result = yield* growData(vm, p, oldEnd, newEnd);
-  else if (newEnd < oldEnd) yield* deleteRange(vm, p.thread, p.map, newEnd, oldEnd);
+  else if (newEnd < oldEnd) result = yield* shrinkData(vm, p, newEnd, oldEnd);
   unlockMapWrite(p.map, p.thread);
   if (result !== KERN_SUCCESS) return 'ENOMEM';
   p.dataEnd = address;
@@ -373,7 +392,14 @@ export function* sysBrk(vm: Vm, p: FreebsdProcess, address: number): Task<CallRe
   return 0;
 }
 
+function* shrinkData(vm: Vm, p: FreebsdProcess, start: number, end: number): Task<number> {
+  if (!reserves(vm, () => clipNeeds(p.map, start, end))) return KERN_RESOURCE_SHORTAGE;
+  yield* deleteRange(vm, p.thread, p.map, start, end);
+  return KERN_SUCCESS;
+}
+
 function* growData(vm: Vm, p: FreebsdProcess, start: number, end: number): Task<number> {
+  if (!reserves(vm, () => ONE_ENTRY)) return KERN_RESOURCE_SHORTAGE;
   const request = { object: null, offset: 0, start, end, protection: PROT_ALL, maximum: PROT_ALL, flags: 0 };
   return yield* mapInsert(vm, p.thread, p.map, request);
 }

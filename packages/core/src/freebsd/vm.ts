@@ -23,7 +23,7 @@ import type { Thresholds } from './thresholds.js';
 import { computeThresholds } from './thresholds.js';
 
 /** What a test may make fail: the next allocation of this kind. */
-export type Allocation = 'frame' | 'swap';
+export type Allocation = 'frame' | 'translation' | 'map entry' | 'object' | 'swap';
 
 export class Vm {
   readonly kernel: Kernel;
@@ -82,7 +82,7 @@ export class Vm {
     this.giant = new Mutex(this.kernel, 'Giant', true);
     this.pages = new Pages(machine.memory.poolFrames, machine.memory.frames);
     machine.memory.zeroAheadOf({ queue: this.pages.queues.queue, first: PQ_FREE, end: PQ_FREE + 1 });
-    this.pmap = new FreebsdPmap(machine, this.pages);
+    this.pmap = new FreebsdPmap(machine, this.pages, this);
     this.thresholds = computeThresholds(machine.memory.poolFrames);
     this.swapArea = new SwapArea(options.swapPages);
     this.swapStore = options.swapStore;

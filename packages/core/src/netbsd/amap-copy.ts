@@ -20,7 +20,7 @@ import type { Vm } from './vm.js';
 import { callAccount, waitForMemory, waitForPage } from './wait.js';
 
 /**
- * amap_copy: gives the entry an amap of its own, and clears needs_copy; no memory for it: nothing changes. With `chunk` a large entry is clipped
+ * amap_copy: gives the entry an amap of its own, and clears needs_copy; no memory for it, or for the entries that are clipped off: nothing changes. With `chunk` a large entry is clipped
  * around pages `start` to `end`.
  */
 export function amapCopy(vm: Vm, map: VmMap, entry: MapEntry, chunk: boolean, start: number, end: number): void {
@@ -54,6 +54,8 @@ function firstAmap(vm: Vm, map: VmMap, entry: MapEntry, chunk: boolean, start: n
   if (chunk && entry.end - entry.start >= UVM_AMAP_LARGE) {
     const from = Math.floor(start / UVM_AMAP_CHUNK) * UVM_AMAP_CHUNK;
     const to = Math.ceil(end / UVM_AMAP_CHUNK) * UVM_AMAP_CHUNK;
+    if (from > entry.start && vm.refuses('map entry')) return;
+    if (to < entry.end && vm.refuses('map entry')) return;
     clipStart(map, entry, from);
     clipEnd(map, entry, to);
   }

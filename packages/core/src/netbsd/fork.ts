@@ -7,17 +7,19 @@
  */
 import type { Task, Thread } from '../kernel/thread.js';
 import { PROT_WRITE } from '../vm/prot.js';
+import { reserves } from '../vm/reserve.js';
 import { amapLookup, amapRef } from './amap.js';
 import { amapCopy, amapCowNow } from './amap-copy.js';
 import type { MapEntry, VmMap } from './map.js';
 import { INHERIT_NONE, INHERIT_SHARE, lockMap, UVM_ET_COPYONWRITE, UVM_ET_NEEDSCOPY, unlockMap } from './map.js';
+import { forkNeeds } from './reserve.js';
 import type { Vm } from './vm.js';
 import { callAccount, waitForMemory } from './wait.js';
 
 /** False when memory ran out, which as seeded is waited for for ever; what the child has by then is the caller's to take down. */
 export function* forkMap(vm: Vm, thread: Thread, parent: VmMap, child: VmMap): Task<boolean> {
   yield* lockMap(vm, parent, thread);
-  let done = true;
+  let done = reserves(vm, () => forkNeeds(parent));
   for (let entry = parent.header.next; done && !parent.isHead(entry); entry = entry.next) {
     if (entry.inheritance === INHERIT_NONE) continue;
     if (entry.inheritance === INHERIT_SHARE) done = yield* shareEntry(vm, thread, parent, child, entry);

@@ -7,6 +7,7 @@
  */
 import type { Task, Thread } from '../kernel/thread.js';
 import { PROT_NONE, PROT_WRITE } from '../vm/prot.js';
+import { reserves } from '../vm/reserve.js';
 import { amapCopy } from './amap-copy.js';
 import { EFAULT, EINVAL, ENOMEM } from './codes.js';
 import type { FaultUsage } from './fault-state.js';
@@ -23,6 +24,7 @@ import {
   unlockMap,
 } from './map.js';
 import { unwireEntry } from './map-range.js';
+import { clipNeeds } from './reserve.js';
 import type { Vm } from './vm.js';
 import { callAccount, waitForMemory } from './wait.js';
 
@@ -47,6 +49,10 @@ export function* wireRange(
   if (first === null) {
     unlockMap(map, thread);
     return EFAULT;
+  }
+  if (!reserves(vm, () => clipNeeds(map, start, end))) {
+    unlockMap(map, thread);
+    return ENOMEM;
   }
   const error = yield* prepareEntries(vm, thread, map, first, start, end);
   if (error !== 0) {
@@ -148,6 +154,7 @@ export function* unwireRange(vm: Vm, thread: Thread, map: VmMap, from: number, t
 function unwireLocked(vm: Vm, map: VmMap, start: number, end: number): number {
   const first = map.lookup(start);
   if (first === null) return EFAULT;
+  if (!reserves(vm, () => clipNeeds(map, start, end))) return ENOMEM;
   clipStart(map, first, start);
   for (let entry = first; !map.isHead(entry) && entry.start < end; entry = entry.next) {
     if (entry.wiredCount === 0 || holeBehind(map, entry, end)) return EINVAL;

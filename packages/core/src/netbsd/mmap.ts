@@ -7,13 +7,15 @@
  *     file, shared         the vnode; writable ones are remembered at it (WRMAP)
  *     device               the device's object; private is taken for shared, and the advice is random
  *
- * A fixed place is emptied first, and stays empty when something later fails (oddity 16).
+ * A fixed place is emptied first, and stays empty when something later fails (oddity 16); for want of a map entry nothing does.
  */
 import type { Task } from '../kernel/thread.js';
 import { PAGE_SIZE, pageOf, pagesFor, USER_MAX_ADDRESS } from '../machine/units.js';
 import type { CallResult, Errno } from '../vm/errno.js';
 import type { Prot } from '../vm/prot.js';
 import { PROT_ALL, PROT_EXECUTE, PROT_NONE, PROT_WRITE } from '../vm/prot.js';
+import type { Needs } from '../vm/reserve.js';
+import { reserves } from '../vm/reserve.js';
 import type { MapRequest } from '../vm/system.js';
 import { callResult } from './codes.js';
 import type { DeviceHandle } from './device.js';
@@ -26,6 +28,7 @@ import { removeRange } from './map-range.js';
 import { wireRange } from './map-wire.js';
 import type { UvmObject } from './object.js';
 import type { NetbsdProcess } from './process.js';
+import { clipNeeds } from './reserve.js';
 import type { Vm } from './vm.js';
 import type { VnodeObject } from './vnode.js';
 
@@ -66,6 +69,10 @@ export function* sysMmap(vm: Vm, p: NetbsdProcess, request: MapRequest, extras: 
   const { map, thread } = p;
   yield* lockMap(vm, map, thread);
   const start = request.fixed ? pageOf(address) : findSpace(map, pagesFor(address), size);
+  if (!reserves(vm, () => mapNeeds(map, request, start, start + size))) {
+    unlockMap(map, thread);
+    return 'ENOMEM';
+  }
   if (request.fixed) yield* removeRange(vm, thread, map, start, start + size);
   const result = start < 0 ? 'ENOMEM' : yield* enter(vm, p, request, start, size, extras.maximum ?? PROT_ALL);
   unlockMap(map, thread);
@@ -73,6 +80,13 @@ export function* sysMmap(vm: Vm, p: NetbsdProcess, request: MapRequest, extras: 
   const wire = (map.wireFuture || extras.wired === true) && request.protection !== PROT_NONE;
   const wired = wire ? yield* wireNew(vm, p, start, size) : null;
   return wired ?? start * PAGE_SIZE + remainder;
+}
+
+/** What a new mapping can need; one that replaces others also clips them. */
+function mapNeeds(map: VmMap, { fixed, backing }: MapRequest, start: number, end: number): Needs {
+  const clips = fixed ? clipNeeds(map, start, end).entries : 0;
+  const fresh = backing.kind === 'device' && (backing.device as DeviceHandle).object === null;
+  return { entries: clips + 1, objects: fresh ? 1 : 0 };
 }
 
 /** The first free place at or above the wish, else at or above the usual one; -1 when there is none. */

@@ -25,14 +25,16 @@ const LAST_PAGE = 2 ** 35;
 export class NetbsdPmap {
   /** Entries that may fail and shall: counted down by each that does. */
   failures = 0;
-  /** For tests: answers true when an entry that may fail shall. */
-  enterFails: (() => boolean) | null = null;
   private readonly tables: PageTables;
 
   constructor(
     private readonly machine: Machine,
     private readonly pages: Pages,
     private readonly mended: boolean,
+    private readonly vm: {
+      readonly allocationFails: unknown;
+      refuses(kind: 'translation'): boolean;
+    },
   ) {
     this.tables = machine.tables;
   }
@@ -63,7 +65,7 @@ export class NetbsdPmap {
       this.failures--;
       return false;
     }
-    if (this.enterFails?.() === true) return false;
+    if (this.vm.allocationFails !== null && this.vm.refuses('translation')) return false;
     const tables = this.tables;
     const managed = this.managed(page);
     let flags = prot | (wired ? PTE_WIRED : 0) | (managed ? PTE_MANAGED : 0);

@@ -92,3 +92,25 @@ describe('a shared anonymous mapping larger than any amap', () => {
     system.check();
   });
 });
+
+describe('brk under mlockall(MCL_FUTURE) without memory (oddity 31)', () => {
+  it.each(['as-seeded', 'mended'] as const)('%s', (defects) => {
+    const system = bootNetbsd({ memoryPages: 128, defects });
+    const a = system.spawn('A');
+    const { port } = system;
+    const brk = (pages: number) => port.kernel.call(a.thread, port.brk(a, AT + pages * PAGE_SIZE));
+    port.setDataStart(a, AT);
+    expect(brk(2)).toBe(0);
+    expect(port.kernel.call(a.thread, port.mlockall(a, false, true))).toBe(0);
+    const before = port.sizes(a);
+    // The first entry is for the growth itself, the second for wiring only that part of the heap.
+    let asked = 0;
+    system.vm.allocationFails = (kind) => kind === 'map entry' && ++asked === 2;
+    expect(brk(4)).toBe('ENOMEM');
+    system.vm.allocationFails = null;
+    system.check();
+    if (defects === 'mended') expect(port.sizes(a)).toEqual(before);
+    expect(brk(4)).toBe(defects === 'mended' ? 0 : 'ENOMEM');
+    system.check();
+  });
+});

@@ -4,7 +4,8 @@ import { KernelPanic } from '../kernel/errors.js';
 import { MemoryStore } from '../machine/memory-store.js';
 import { ACCESS_READ, ACCESS_WRITE, PAGE_SIZE } from '../machine/units.js';
 import { PROT_NONE, PROT_READ, PROT_WRITE } from '../vm/prot.js';
-import { EFAULT, ENOMEM } from './codes.js';
+import { UVM_AMAP_LARGE } from './amap.js';
+import { EFAULT, ENOMEM, LOOP } from './codes.js';
 import { unwirePages } from './fault-wire.js';
 import { loanToKernel, orderFileErrors, reserve, unloanKernel } from './own-commands.js';
 import { Q_INACTIVE } from './page.js';
@@ -87,6 +88,38 @@ describe('a page-in without a frame', () => {
     system.check();
     expect(system.fault(a, vpn, ACCESS_READ)).toBe(0);
     expect(byteAt(system, a, vpn)).toBe(7);
+    system.check();
+  });
+});
+
+describe('a fault in a large range without a map entry for the piece that it clips off', () => {
+  function large(): Scene {
+    const system = bootNetbsd(PLENTY);
+    const ids = hear(system);
+    const a = system.spawn('A');
+    mapAt(system, a, 2 * UVM_AMAP_LARGE);
+    return { system, a, ids };
+  }
+
+  it('waits for it', () => {
+    for (const times of [1, 2, 5]) {
+      const { system, a, ids } = large();
+      refuse(system, 'map entry', times);
+      expect(system.fault(a, BASE + 100, ACCESS_WRITE)).toBe(0);
+      expect(ids.filter((id) => id === 'F7')).toHaveLength(times);
+      expect(a.map.index).toHaveLength(3);
+      system.check();
+    }
+  });
+
+  it('ends when there is none for ever, with the entry as it was; memory is then waited for as ever', () => {
+    const { system, a } = large();
+    refuse(system, 'map entry', Number.POSITIVE_INFINITY);
+    expect(system.fault(a, BASE + 100, ACCESS_WRITE)).toBe(LOOP);
+    expect(a.map.index).toHaveLength(1);
+    expect(system.vm.stillRefusing).toBe(true);
+    system.vm.allocationFails = null;
+    expect(system.vm.stillRefusing).toBe(false);
     system.check();
   });
 });

@@ -137,6 +137,7 @@ const failed = {
   anon: 0,
   amap: 0,
   swap: 0,
+  'map entry': 0,
   'swap read': 0,
   'swap write': 0,
   'file read': 0,
@@ -146,7 +147,7 @@ const failed = {
 describe.each(NAMES)('%s', (name) => {
   const script = readFileSync(new URL(`${name}.scn`, SPECIAL), 'utf8');
 
-  it.each<Allocation>(['frame', 'anon', 'amap', 'swap'])('each allocation of a kind fails: %s', (kind) => {
+  it.each(['frame', 'anon', 'amap', 'swap', 'map entry'] as const)('each allocation of a kind fails: %s', (kind) => {
     const whole = new Refusals(kind, Number.POSITIVE_INFINITY, false);
     run(script, whole);
     failed[kind] += whole.count;

@@ -9,6 +9,7 @@ import { PAGE_SIZE, pageOf, pagesFor, USER_MAX_ADDRESS } from '../machine/units.
 import type { CallResult } from '../vm/errno.js';
 import type { Prot } from '../vm/prot.js';
 import { PROT_ALL, PROT_READ, PROT_WRITE } from '../vm/prot.js';
+import { ONE_ENTRY, reserves } from '../vm/reserve.js';
 import type { Advice, Inheritance } from '../vm/system.js';
 import { callResult, EFAULT, ENOMEM } from './codes.js';
 import type { MapEntry } from './map.js';
@@ -29,6 +30,7 @@ import { unwireAll, unwireRange, wireAll, wireRange } from './map-wire.js';
 import { PGO_CLEANIT, PGO_DEACTIVATE, PGO_FREE } from './object.js';
 import { pageLookup } from './page.js';
 import type { NetbsdProcess } from './process.js';
+import { clipNeeds } from './reserve.js';
 import type { Vm } from './vm.js';
 
 interface PageRange {
@@ -50,9 +52,10 @@ export function* sysMunmap(vm: Vm, p: NetbsdProcess, address: number, length: nu
   if (range === null) return 'EINVAL';
   if (length === 0) return 0;
   yield* lockMap(vm, p.map, p.thread);
-  yield* removeRange(vm, p.thread, p.map, range.start, range.end);
+  const enough = reserves(vm, () => clipNeeds(p.map, range.start, range.end));
+  if (enough) yield* removeRange(vm, p.thread, p.map, range.start, range.end);
   unlockMap(p.map, p.thread);
-  return 0;
+  return enough ? 0 : 'ENOMEM';
 }
 
 /** mprotect. */
@@ -61,9 +64,9 @@ export function* sysMprotect(vm: Vm, p: NetbsdProcess, address: number, length: 
   if (range === null) return 'EINVAL';
   const { map, thread } = p;
   yield* lockMap(vm, map, thread);
-  const error = yield* protectRange(vm, map, range.start, range.end, prot & PROT_ALL, (entry) =>
-    wireLocked(vm, p, entry),
-  );
+  const error = reserves(vm, () => clipNeeds(map, range.start, range.end))
+    ? yield* protectRange(vm, map, range.start, range.end, prot & PROT_ALL, (entry) => wireLocked(vm, p, entry))
+    : ENOMEM;
   unlockMap(map, thread);
   return callResult(error);
 }
@@ -94,9 +97,10 @@ export function* sysMinherit(
   const range = rangeTest(address, length);
   if (range === null) return 'EINVAL';
   yield* lockMap(vm, p.map, p.thread);
-  inheritRange(p.map, range.start, range.end, INHERITANCE[how]);
+  const enough = reserves(vm, () => clipNeeds(p.map, range.start, range.end));
+  if (enough) inheritRange(p.map, range.start, range.end, INHERITANCE[how]);
   unlockMap(p.map, p.thread);
-  return 0;
+  return enough ? 0 : 'ENOMEM';
 }
 
 const PLAIN_ADVICE: Partial<Readonly<Record<Advice, number>>> = {
@@ -118,9 +122,10 @@ export function* sysMadvise(
   const plain = PLAIN_ADVICE[advice];
   if (plain !== undefined) {
     yield* lockMap(vm, p.map, p.thread);
-    adviseRange(p.map, range.start, range.end, plain);
+    const enough = reserves(vm, () => clipNeeds(p.map, range.start, range.end));
+    if (enough) adviseRange(p.map, range.start, range.end, plain);
     unlockMap(p.map, p.thread);
-    return 0;
+    return enough ? 0 : 'ENOMEM';
   }
   if (advice === 'willneed') return 0;
   const flags = advice === 'free' ? PGO_FREE : PGO_DEACTIVATE;
@@ -231,16 +236,25 @@ export function* sysBrk(vm: Vm, p: NetbsdProcess, address: number): Task<CallRes
   if (newEnd > p.map.maxPage) return 'ENOMEM';
   yield* lockMap(vm, p.map, p.thread);
   let error = 0;
-  if (newEnd > oldEnd) error = growData(vm, p, oldEnd, newEnd);
+  if (!reserves(vm, () => (newEnd > oldEnd ? ONE_ENTRY : clipNeeds(p.map, newEnd, oldEnd)))) error = ENOMEM;
+  else if (newEnd > oldEnd) error = growData(vm, p, oldEnd, newEnd);
   else if (newEnd < oldEnd) yield* removeRange(vm, p.thread, p.map, newEnd, oldEnd);
   unlockMap(p.map, p.thread);
   if (error !== 0) return 'ENOMEM';
   if (newEnd > oldEnd && p.map.wireFuture) {
     const wired = yield* wireRange(vm, p.thread, p.map, oldEnd, newEnd, p.usage);
+    // As seeded the range stays, and stands in the way of every later growth (oddity 31).
+    if (wired !== 0 && vm.mended) yield* giveBack(vm, p, oldEnd, newEnd);
     if (wired !== 0) return callResult(wired);
   }
   p.dataEnd = address;
   return 0;
+}
+
+function* giveBack(vm: Vm, p: NetbsdProcess, start: number, end: number): Task<void> {
+  yield* lockMap(vm, p.map, p.thread);
+  yield* removeRange(vm, p.thread, p.map, start, end);
+  unlockMap(p.map, p.thread);
 }
 
 /** The heap has its amap from the start, with room to grow: so it stays one entry. */

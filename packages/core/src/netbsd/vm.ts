@@ -22,7 +22,7 @@ import type { OrderedErrors } from './swap.js';
 import { SwapArea } from './swap.js';
 
 /** What a test may make fail: the next allocation of this kind. */
-export type Allocation = 'frame' | 'anon' | 'amap' | 'swap';
+export type Allocation = 'frame' | 'translation' | 'map entry' | 'object' | 'anon' | 'amap' | 'swap';
 
 export interface VmOptions extends KernelOptions {
   /** Restores the five defects that hang or panic the kernel (CAVEATS.md: deadly). Default false. */
@@ -98,7 +98,7 @@ export class Vm {
     this.pages = new Pages(npages, machine.memory.frames);
     machine.memory.zeroAheadOf({ queue: this.pages.queues.queue, first: Q_FREE, end: Q_FREE + 1 });
     this.mended = options.defects === 'mended';
-    this.pmap = new NetbsdPmap(machine, this.pages, this.mended);
+    this.pmap = new NetbsdPmap(machine, this.pages, this.mended, this);
     const freemin = Math.min(Math.max(Math.floor(npages / 200), FREEMIN_LEAST), FREEMIN_MOST);
     this.freemin = Math.max(freemin, RESERVE_KERNEL + 1);
     this.freetarg = Math.floor((this.freemin * 4) / 3);
@@ -117,9 +117,9 @@ export class Vm {
     return refused;
   }
 
-  /** Whether somebody who has waited for memory would get none even so. */
+  /** Whether somebody who has waited for memory would get none even so: an amap may be too large for ever, all else only a test refuses. */
   get stillRefusing(): boolean {
-    return this.refused !== null;
+    return this.refused !== null && (this.allocationFails !== null || this.refused === 'amap');
   }
 
   /** panic(9). */
