@@ -4,6 +4,7 @@ import { check, nowhere } from './registry.js';
 import { tableCheck } from './table.js';
 import {
   answers,
+  holds,
   MAP_ANON,
   MAP_FIXED,
   MAP_PRIVATE,
@@ -11,10 +12,13 @@ import {
   O_RDONLY,
   ok,
   PAGE,
+  PROT_READ,
   pattern,
   RW,
   refused,
+  SOMEWHERE,
   signalIn,
+  store,
 } from './world.js';
 
 tableCheck('B1', 'a descriptor that is not open is refused', {}, 'mmap of a bad descriptor');
@@ -93,9 +97,25 @@ tableCheck(
   { csrg: 'the system has no limit of the address space' },
   'mmap over the limit of the address space',
 );
-nowhere(
+check(
   'B18',
   'more entries than a map may have',
-  'maps of these machines take entries as long as the host has memory: there is no limit of entries',
+  { csrg: 'the system has no limit of entries', netbsd: 'the system has no limit of entries' },
+  (w) => {
+    const at = w.anon(w.p, 3);
+    store(w.p, at, 3, 7);
+    const entries = w.p.maps().length;
+    w.p.setLimits({ mapEntries: entries + 1 });
+    ok(w.p.mmap(SOMEWHERE, PAGE, RW, MAP_PRIVATE | MAP_ANON | MAP_FIXED));
+    refused(w.p.mmap(SOMEWHERE + 2 * PAGE, PAGE, RW, MAP_PRIVATE | MAP_ANON | MAP_FIXED), 'ENOMEM');
+    assert.equal(signalIn(() => w.p.load8(SOMEWHERE + 2 * PAGE))?.signal, 'SIGSEGV');
+    // What is refused is mmap alone, also where it would add no entry; a cut may go over the limit, and an end makes room.
+    refused(w.p.mmap(at, PAGE, RW, MAP_PRIVATE | MAP_ANON | MAP_FIXED), 'ENOMEM');
+    holds(w.p, at, 3, 7);
+    ok(w.p.mprotect(at + PAGE, PAGE, PROT_READ));
+    assert.equal(w.p.maps().length, entries + 3);
+    ok(w.p.munmap(at, 3 * PAGE));
+    ok(w.p.mmap(SOMEWHERE + 2 * PAGE, PAGE, RW, MAP_PRIVATE | MAP_ANON | MAP_FIXED));
+  },
 );
 nowhere('B19', 'writing to a file that is immutable', 'files of a machine have no immutable or append-only flag');

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { MemoryStore } from '@faultline/core';
 import { GatedStore, untilHeld } from './late.js';
-import { check, nowhere } from './registry.js';
+import { check } from './registry.js';
 import { tableCheck } from './table.js';
 import {
   born,
@@ -20,6 +20,7 @@ import {
   pattern,
   peek,
   RW,
+  refused,
   SOMEWHERE,
   same,
   signalIn,
@@ -154,11 +155,22 @@ check('C13', 'a child that unmaps does not touch its parent', {}, (w) => {
   assert.equal(signalIn(() => child.load8(at))?.signal, 'SIGSEGV');
 });
 
-nowhere(
-  'C14',
-  'no new entry can be made when the middle goes',
-  'maps take entries as long as the host has memory; the kernels wait for theirs',
-);
+check('C14', 'no new entry can be made when the middle goes: ENOMEM, and nothing has happened', {}, (w) => {
+  const at = w.anon(w.p, 6);
+  store(w.p, at, 6, 9);
+  const before = w.p.maps();
+  const { free } = w;
+  refused(
+    w.without('map entry', () => w.p.munmap(at + 2 * PAGE, 2 * PAGE)),
+    'ENOMEM',
+  );
+  assert.deepEqual(w.p.maps(), before);
+  assert.equal(w.free, free);
+  holds(w.p, at, 6, 9);
+  // What needs no entry can go even then.
+  ok(w.without('map entry', () => w.p.munmap(at, 6 * PAGE)));
+  assert.deepEqual(w.p.maps(), []);
+});
 
 check(
   'C15',

@@ -261,6 +261,17 @@ export class World {
     return counters.v_vm_faults ?? (counters.faults as number);
   }
 
+  /** Does something while the kernel cannot have one kind of thing (`map entry`, `object`, ...). */
+  without<T>(kind: string, action: () => T): T {
+    const { vm } = this.m.kernel as unknown as { vm: { allocationFails: ((wanted: string) => boolean) | null } };
+    vm.allocationFails = (wanted) => wanted === kind;
+    try {
+      return action();
+    } finally {
+      vm.allocationFails = null;
+    }
+  }
+
   // ---- words that differ -------------------------------------------------------------------------------------------------
 
   get MS_SYNC(): number {

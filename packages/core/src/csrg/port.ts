@@ -230,6 +230,10 @@ export class CsrgPort implements VmPort {
   sizes(process: VmProcess): { mapped: number; wired: number } {
     return sizesOf(this.host.mine(process).map);
   }
+
+  entryCount(process: VmProcess): number {
+    return this.host.mine(process).map.index.length;
+  }
 }
 
 /** A call that this kernel does not have. */

@@ -233,6 +233,10 @@ export class DragonflyPort implements VmPort {
   sizes(process: VmProcess): { mapped: number; wired: number } {
     return sizesOf(this.host.mine(process).map);
   }
+
+  entryCount(process: VmProcess): number {
+    return this.host.mine(process).map.index.length;
+  }
 }
 
 /** While a task runs, the process is in the kernel and cannot be killed for want of memory. */

@@ -237,6 +237,10 @@ export class FreebsdPort implements VmPort {
   sizes(process: VmProcess): { mapped: number; wired: number } {
     return sizesOf(this.host.mine(process).map);
   }
+
+  entryCount(process: VmProcess): number {
+    return this.host.mine(process).map.index.length;
+  }
 }
 
 /** mmap(2) down to vm_mmap: the part of the offset within a page goes to the address and comes back with it. */

@@ -219,6 +219,10 @@ export class NetbsdPort implements VmPort {
   sizes(process: VmProcess): { mapped: number; wired: number } {
     return sizesOf(this.host.mine(process).map);
   }
+
+  entryCount(process: VmProcess): number {
+    return this.host.mine(process).map.index.length;
+  }
 }
 
 /** mmap(2): what is refused before uvm_mmap, and before anything of a fixed range goes. */

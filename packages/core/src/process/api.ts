@@ -49,7 +49,7 @@ export interface SyncUserPager extends UserPager {
   putPages?(offset: number, buffers: readonly Uint8Array[]): void;
 }
 
-/** Most bytes of each kind, as setrlimit(2) sets them. */
+/** What a process may have at most: bytes, as setrlimit(2) sets them, and a count of map entries. */
 export interface Limits {
   /** RLIMIT_AS; csrg has none and ignores it. Default: none. */
   readonly addressSpace: number;
@@ -59,6 +59,11 @@ export interface Limits {
   readonly stack: number;
   /** RLIMIT_MEMLOCK. Default: none. */
   readonly lockedMemory: number;
+  /**
+   * Map entries with which mmap is still allowed (the sysctl vm.max_proc_mmap of freebsd and dragonfly; csrg and netbsd have none and ignore it).
+   * Other calls may make more of them by cutting. Default: none.
+   */
+  readonly mapEntries: number;
 }
 
 interface CommonOptions extends CostOptions {

@@ -95,7 +95,7 @@ export function checkPages(name: string, bytes: unknown, least: number, most = M
   }
 }
 
-const LIMIT_NAMES: readonly (keyof Limits)[] = ['addressSpace', 'data', 'stack', 'lockedMemory'];
+const LIMIT_NAMES: readonly (keyof Limits)[] = ['addressSpace', 'data', 'stack', 'lockedMemory', 'mapEntries'];
 
 export function checkLimits(limits: unknown): void {
   if (typeof limits !== 'object' || limits === null)

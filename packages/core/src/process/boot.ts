@@ -21,6 +21,7 @@ export const DEFAULT_LIMITS: Limits = {
   data: 32 * 2 ** 30,
   stack: 64 * 2 ** 20,
   lockedMemory: NO_LIMIT,
+  mapEntries: NO_LIMIT,
 };
 
 function bufferOf(buffer: AsyncMachineOptions['buffer']): ArrayBuffer | SharedArrayBuffer | true {

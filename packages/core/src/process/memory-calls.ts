@@ -72,6 +72,7 @@ function* mmapTask(lwp: Lwp, wanted: Wanted): Task<CallResult> {
   if (overAddressSpace(lwp, wanted)) return 'ENOMEM';
   const has = (bit: number): boolean => (wanted.flags & bit) !== 0;
   const cousin = core.name === 'freebsd' || core.name === 'dragonfly';
+  if (cousin && core.port.entryCount(vm) >= process.limits.mapEntries) return 'ENOMEM';
   const request: PortMapRequest = {
     address: wanted.address,
     length: wanted.length,

@@ -125,4 +125,6 @@ export interface VmPort {
   fileAt(process: VmProcess, vpn: number): VmFile | null;
   /** Pages of the address space that lie in entries (map->size), and pages that are wired by entries. */
   sizes(process: VmProcess): { readonly mapped: number; readonly wired: number };
+  /** Entries of its map (map->nentries). */
+  entryCount(process: VmProcess): number;
 }
