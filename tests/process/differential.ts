@@ -13,6 +13,10 @@
  *     bytes that are left open           the program goes on as long as nobody can tell the systems apart, and ends when somebody can
  *
  * That the systems are in the same state after equal answers is checked by how much each process has mapped.
+ *
+ * What is not compared: minherit with INHERIT_COPY is left out (the parent of a later fork goes on sharing, or does not), and so are snapshots; of mincore
+ * the answer, not the bytes for each page, which say what is in memory; addresses that mmap chose, beside whether a wish was granted. Where a
+ * row says `EITHER`, a page past the end of its file is there if it has been copied before, and only the model limits the answer.
  */
 import * as F from '@faultline/core';
 import * as fc from 'fast-check';

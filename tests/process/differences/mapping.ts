@@ -50,11 +50,9 @@ function wish(b: Before): 'as asked' | 'elsewhere' {
   return page !== 0 && firstFit(b, page, pages(b)) === page ? 'as asked' : 'elsewhere';
 }
 
-function nothingAbove(b: Before): boolean {
-  const count = pages(b);
-  const page = Math.ceil(b.address / PAGE_SIZE);
-  return page !== 0 && firstFit(b, page, count) < 0 && firstFit(b, 0, count) >= 0;
-}
+/** Nothing free is large enough at or above the wish. Nor anywhere else, perhaps. */
+const nothingAbove = (b: Before): boolean => firstFit(b, Math.ceil(b.address / PAGE_SIZE), pages(b)) < 0;
+const nothingAnywhere = (b: Before): boolean => firstFit(b, 0, pages(b)) < 0;
 
 /**
  * What mmap answered, without what is the kernel's own choice: which address, where none was fixed or granted. It is compared whether a wish was
@@ -139,7 +137,7 @@ const ROWS: readonly Omit<Row, 'calls'>[] = [
       csrg: 'ENOMEM',
       freebsd: 'ENOMEM',
       dragonfly: 'ENOMEM',
-      netbsd: (b) => `elsewhere +${remainder(b)}`,
+      netbsd: (b) => (nothingAnywhere(b) ? 'ENOMEM' : `elsewhere +${remainder(b)}`),
     },
   },
   {

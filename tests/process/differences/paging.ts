@@ -64,7 +64,7 @@ const MADVISE_ROWS: readonly Omit<Row, 'calls'>[] = [
   },
   {
     cell: 'madvise MADV_NORMAL ... MADV_FREE',
-    why: 'taken for holes and locked pages as for anything else',
+    why: 'taken for holes and locked pages as for anything else; of bytes only MADV_FREE leaves any open, MADV_DONTNEED keeps them everywhere',
     when: () => true,
     answers: { freebsd: '0', dragonfly: '0', netbsd: '0' },
   },
