@@ -222,6 +222,31 @@ const FOUND: readonly Found[] = [
       { op: 'pwrite', who: 0, fd: 0, at: 0x1e8000, length: 0x1e0b, offset: 0x8000 },
     ],
   },
+  {
+    name: 'msync cuts off what lies below user space (netbsd): the model had wanted EFAULT',
+    systems: ['csrg', 'freebsd', 'dragonfly', 'netbsd'],
+    operations: [map(0x1000, 0xf000, 3, ANON_PRIVATE), { op: 'msync', who: 0, at: 1, length: 0x1000, flags: 4 }],
+  },
+  {
+    name: 'a lock after MADV_FREE copies what was below the page, and keeps it when the file is cut: the model had not known',
+    systems: ['csrg', 'freebsd', 'dragonfly', 'netbsd'],
+    memoryPages: 98,
+    operations: [
+      open('a'),
+      open('b'),
+      map(0x204000, 0x1c000, 7, ANON_PRIVATE),
+      { op: 'fork', who: 0 },
+      { op: 'fork', who: 0 },
+      { op: 'mmap', who: 2, at: 0x218000, length: 0x13000, prot: 3, flags: 0x12, fd: 1, offset: 0 },
+      { op: 'exit', who: 0 },
+      { op: 'fork', who: 3 },
+      { op: 'store', who: 5, at: 0x21b000, width: 1, value: 238 },
+      { op: 'pageout', pages: 22 },
+      { op: 'madvise', who: 5, at: 0x1ff000, length: 0x1e000, advice: 5 },
+      { op: 'mlock', who: 2, at: 0x217000, length: 0x6000 },
+      { op: 'ftruncate', who: 0, fd: 1, offset: 0x2000 },
+    ],
+  },
 ];
 
 describe.each(FOUND)('$name', ({ systems, operations, memoryPages = 200 }) => {

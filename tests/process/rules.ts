@@ -79,6 +79,8 @@ export interface Rules {
   readonly futureStays: boolean;
   readonly msyncFlags: (flags: number) => Errno | 0;
   readonly msyncMissing: Errno;
+  /** msync cuts off what lies outside of user space. */
+  readonly msyncClamped: boolean;
   readonly msyncLocked: Errno | 0;
   /** Only what shows a file can be synchronised. */
   readonly msyncFilesOnly: boolean;
@@ -137,6 +139,7 @@ const FREEBSD: Rules = {
   futureProtect: [],
   msyncFlags: (flags) => refusedTogether(flags, MS_ASYNC | MS_INVALIDATE),
   msyncMissing: 'EINVAL',
+  msyncClamped: false,
   msyncLocked: 'EBUSY',
   msyncFilesOnly: false,
   copyEndsSharing: true,
@@ -187,6 +190,7 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
     futureProtect: ['ENOMEM', 'EINVAL', 'EAGAIN'],
     msyncFlags: (flags) => (flags > 7 ? 'EINVAL' : refusedTogether(flags, MS_ASYNC | MS_SYNC_NETBSD)),
     msyncMissing: 'EFAULT',
+    msyncClamped: true,
     copyEndsSharing: false,
   },
   csrg: {

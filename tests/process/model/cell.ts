@@ -77,7 +77,7 @@ export class Cell {
   /** One of these is stored at the offset; or, where that was not `done`, perhaps nothing. */
   store(offset: number, bytes: readonly Uint8Array[], done = true): void {
     // Who shows this page may have made its copy just before.
-    this.followers = this.followers.filter(({ options }) => options.includes(this));
+    this.followers = this.followers.filter(({ options, older }) => [...options, ...older].includes(this));
     for (const follower of this.followers) follower.maybeCopied();
     const made = this.values().flatMap((value) => bytes.map((one) => withBytes(value, offset, one)));
     this.options = distinct(done ? made : [...made, ...this.options]);
@@ -87,7 +87,7 @@ export class Cell {
 
   /** A copy of what it shows may have been made just now, unseen. */
   maybeCopied(): void {
-    const shows = this.options.some((option) => option instanceof Cell);
+    const shows = this.candidates().some((option) => option instanceof Cell);
     if (shows) this.options = distinct([...this.options, ...this.values()]);
   }
 

@@ -239,11 +239,12 @@ export class Model {
     const { rules } = this;
     // Length 0 means the entry that holds the address, whose ends the model does not know.
     const entry = length === 0;
-    const { places, hole } = pagesIn(p, address, entry ? 1 : length);
+    const { places, hole, empty } = pagesIn(p, address, entry ? 1 : length, !entry && rules.msyncClamped);
     const locked = (flags & F.MS_INVALIDATE) !== 0 && (entry ? [...p.places.values()] : places).some(isLocked);
     const onlyFile = !entry && places.length <= 1 && places[0]?.cell instanceof FilePage;
     const missing = hole && (entry ? 'EINVAL' : rules.msyncMissing);
     const maybe: Refusal[] = [locked && rules.msyncLocked, rules.msyncFilesOnly && !onlyFile && 'EINVAL'];
+    if (empty) maybe.push(rules.msyncMissing);
     this.judge(actual, [rules.msyncFlags(flags), this.badRange(address, length), missing], maybe);
   }
 
