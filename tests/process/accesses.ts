@@ -34,19 +34,25 @@ export class Accesses extends Calls {
         return this.compareAndSwap(twin, address, operation);
       case 'copyin': {
         const into = new Uint8Array(operation.length);
-        const answer = real.copyin(address, into);
-        this.model.copyin(model, address, into, answer);
+        const answer = this.copyin(twin, address, into);
         return `${answer} ${answer === into.length ? String(into) : ''}`;
       }
       case 'copyout': {
         const bytes = Uint8Array.from({ length: operation.length }, (_, i) => (operation.value + i * 5) & 255);
         const answer = real.copyout(bytes, address);
-        this.model.copyout(model, address, bytes, answer);
+        const { done, moved } = this.model.copied(model, address, bytes.length, F.PROT_WRITE, answer);
+        this.model.store(model, address, bytes.subarray(0, moved), done);
         return String(answer);
       }
       case 'touch':
         return this.touch(twin, address, operation.length, operation.access);
     }
+  }
+
+  protected copyin({ real, model }: Twin, address: number, into: Uint8Array): F.CallResult {
+    const answer = real.copyin(address, into);
+    if (this.model.copied(model, address, into.length, F.PROT_READ, answer).done) this.model.see(model, address, into);
+    return answer;
   }
 
   protected load(twin: Twin, address: number, width: number, need: number, load: () => Uint8Array): string {

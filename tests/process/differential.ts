@@ -8,7 +8,8 @@
 import type { SystemName } from '@faultline/core';
 import * as F from '@faultline/core';
 import { type Answers, allRefused, explanation } from './differences.js';
-import { Cell, Mismatch } from './model/cell.js';
+import { Mismatch } from './mismatch.js';
+import { Cell } from './model/cell.js';
 import { type Operation, type Program, show } from './program.js';
 import { Run } from './run.js';
 

@@ -2,7 +2,7 @@
  * What differs between the four systems as far as the model must know: a row each, from the table of the memory calls in their CAVEATS.md.
  */
 import type { Errno, SystemName } from '@faultline/core';
-import { MCL_FUTURE, MS_ASYNC, MS_INVALIDATE, MS_SYNC_NETBSD, PAGE_SIZE } from '@faultline/core';
+import { MCL_FUTURE, MS_ASYNC, MS_INVALIDATE, MS_SYNC_NETBSD, PAGE_SIZE, PROT_READ, PROT_WRITE } from '@faultline/core';
 
 /** Signal and code of an access that is refused. */
 export interface Refusals {
@@ -13,13 +13,10 @@ export interface Refusals {
 
 export interface Rules {
   readonly signals: Refusals;
-  /** A page that may be written or executed can perhaps be read: where it has a translation. */
-  readonly translatedIsReadable: boolean;
-  /** What a fetch of an instruction must be allowed, and a store: all of it. */
+  /** Whether a page may be accessed, or only where it has a translation: hardware tells fewer permissions apart than maps do. */
+  readonly allows: (prot: number, need: number) => boolean | 'translated';
+  /** What a fetch of an instruction must be allowed. */
   readonly fetchNeeds: number;
-  readonly storeNeeds: number;
-  /** A page that may be written can be stored to where it has a translation, though the entry must allow reading too. */
-  readonly translatedIsWritable: boolean;
   /** A private page that was locked before it was made writable may refuse to be stored to. */
   readonly lockedRefuses: boolean;
   /** In the stack region a permission that is missing is a page that is missing. */
@@ -92,14 +89,15 @@ export interface Rules {
 
 const MAPERR = 'SIGSEGV SEGV_MAPERR';
 const ADRERR = 'SIGBUS BUS_ADRERR';
+/** What may be written or executed can be read too, once there is a translation. */
+const readableByTranslation = (prot: number, need: number): boolean | 'translated' =>
+  (prot & need) !== 0 || (need === PROT_READ && prot !== 0 && 'translated');
 const refusedTogether = (flags: number, bits: number): Errno | 0 => ((flags & bits) === bits ? 'EINVAL' : 0);
 
 const FREEBSD: Rules = {
   signals: { missing: MAPERR, protection: ADRERR, pastEnd: ADRERR },
-  translatedIsReadable: false,
+  allows: (prot, need) => (prot & need) !== 0,
   fetchNeeds: 4,
-  storeNeeds: 2,
-  translatedIsWritable: false,
   lockedRefuses: false,
   stackHides: false,
   moreMemory: 0,
@@ -150,7 +148,7 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
   freebsd: FREEBSD,
   dragonfly: {
     ...FREEBSD,
-    translatedIsReadable: true,
+    allows: readableByTranslation,
     fetchNeeds: 1,
     lockedRefuses: true,
     moreMemory: 128,
@@ -165,7 +163,7 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
   netbsd: {
     ...FREEBSD,
     signals: { missing: MAPERR, protection: 'SIGSEGV SEGV_ACCERR', pastEnd: MAPERR },
-    translatedIsReadable: true,
+    allows: readableByTranslation,
     dataProt: 3,
     outside: 'refused',
     lowest: 0,
@@ -195,9 +193,9 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
   },
   csrg: {
     ...FREEBSD,
+    // A store must be allowed to read too.
+    allows: (prot, need) => (prot & need) !== 0 && (need !== PROT_WRITE || (prot & PROT_READ) !== 0 || 'translated'),
     fetchNeeds: 1,
-    storeNeeds: 3,
-    translatedIsWritable: true,
     stackHides: true,
     lockClamped: false,
     stackProt: 7,

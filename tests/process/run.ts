@@ -7,7 +7,8 @@ import * as F from '@faultline/core';
 import { Accesses, isAccess } from './accesses.js';
 import { isFileCall, isMemoryCall } from './calls.js';
 import { cloneGraph } from './clone.js';
-import { Mismatch, type ModelFile } from './model/cell.js';
+import { Mismatch } from './mismatch.js';
+import type { ModelFile } from './model/cell.js';
 import type { ModelProcess } from './model/model.js';
 import { DATA_START, type Operation, type Program, show, WINDOW_START } from './program.js';
 import type { Of, RunOptions, Twin } from './world.js';
@@ -81,7 +82,7 @@ export class Run extends Accesses {
     const { processes, files, twins } = cloneGraph(model);
     this.model.processes = processes;
     this.files = files;
-    this.twins = twins.map(({ id, model: one }) => ({ real: this.living(id), model: one }));
+    this.twins = twins.map(({ id, model: one }) => this.pair(this.living(id), one));
   }
 
   private living(id: number): Process {
@@ -94,7 +95,7 @@ export class Run extends Accesses {
 
   private spawn(): void {
     const real = this.machine.spawn();
-    this.twins.push({ real, model: this.model.spawn(real.dataEnd) });
+    this.twins.push(this.pair(real, this.model.spawn(real.dataEnd)));
     this.life(this.twins[0] as Twin, { op: 'exec', who: 0, path: '', pages: 4, stack: 4 });
   }
 
@@ -125,7 +126,7 @@ export class Run extends Accesses {
     if (this.twins.length >= PROCESSES_MAX) return '';
     const real = whole ? parent.real.clone() : parent.real.fork();
     if (!this.model.judge(typeof real === 'string' ? real : 0, [])) return String(real);
-    this.twins.push({ real: real as Process, model: this.model.fork(parent.model, whole) });
+    this.twins.push(this.pair(real as Process, this.model.fork(parent.model, whole)));
     return 'child';
   }
 
@@ -144,7 +145,7 @@ export class Run extends Accesses {
     this.model.judge(child.exec(), []);
     const { fds, limits } = parent.model;
     const model = Object.assign(this.model.spawn(child.dataEnd), { fds: [...fds], limits });
-    this.twins.push({ real: child, model });
+    this.twins.push(this.pair(child, model));
     return answer;
   }
 
@@ -225,11 +226,11 @@ export class Run extends Accesses {
       throw new Mismatch(`process ${real.id} maps ${pages} pages, not ${model.places.size}`);
   }
 
-  private compareMemory({ real, model }: Twin): void {
+  private compareMemory(twin: Twin): void {
     const page = new Uint8Array(PAGE_SIZE);
-    for (const vpn of [...model.places.keys()]) {
-      if (!real.alive) return;
-      this.model.copyin(model, vpn * PAGE_SIZE, page, real.copyin(vpn * PAGE_SIZE, page));
+    for (const vpn of [...twin.model.places.keys()]) {
+      if (!twin.real.alive) return;
+      this.copyin(twin, vpn * PAGE_SIZE, page);
     }
   }
 

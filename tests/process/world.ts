@@ -62,6 +62,14 @@ export class World {
     for (const [name, bytes] of contents) this.files.set(name, new ModelFile(bytes));
   }
 
+  /** A process with its model, which may look at it where the systems leave something open. */
+  protected pair(real: Process, model: ModelProcess): Twin {
+    const maps = () => (real.alive ? real.maps() : []);
+    model.shows = (vpn) =>
+      maps().find(({ start, end }) => vpn * PAGE_SIZE >= start && vpn * PAGE_SIZE < end)?.protection;
+    return { real, model };
+  }
+
   /** The address that an operation means, in this process of this system. */
   protected resolve({ model }: Twin, at: number): number {
     if (at >= PLACED) {

@@ -2,7 +2,8 @@
  * Accesses of the model: loads and stores, and the calls that move bytes between memory and files.
  */
 import * as F from '@faultline/core';
-import { type Cell, must, type Open } from './cell.js';
+import { must } from '../mismatch.js';
+import type { Cell, Open } from './cell.js';
 import { Model, type ModelProcess, type Numbers, type Place } from './model.js';
 
 const { PAGE_SIZE } = F;
@@ -32,43 +33,37 @@ export type Transfer = Numbers<'at' | 'address' | 'length'> & { readonly open: O
 export class AccessModel extends Model {
   /** What an access to a page may come to. */
   private outcomes(p: ModelProcess, vpn: number, need: number): readonly string[] {
-    const { rules } = this;
-    const { missing, protection, pastEnd } = rules.signals;
+    const { signals, allows, stackHides, lockedRefuses } = this.rules;
     const place = p.places.get(vpn);
-    if (place === undefined) return [missing];
+    if (place === undefined) return [signals.missing];
     const { cell, prot, wired, shared } = place;
-    const write = need === F.PROT_WRITE;
-    const wanted = write ? rules.storeNeeds : need;
     const present = cell.present();
-    if ((prot & wanted) !== wanted) {
-      const refused = rules.stackHides && vpn >= p.stackStart ? missing : protection;
-      // Hardware that tells fewer permissions apart than the map does lets some through, where there is a translation.
-      const readable = rules.translatedIsReadable && need === F.PROT_READ && prot !== 0;
-      const writable = rules.translatedIsWritable && write && (prot & F.PROT_WRITE) !== 0;
-      return present !== false && (readable || writable) ? ['ok', refused] : [refused];
+    const allowed = allows(prot, need);
+    if (allowed !== true) {
+      const refused = stackHides && vpn >= p.stackStart ? signals.missing : signals.protection;
+      return allowed === 'translated' && present !== false ? ['ok', refused] : [refused];
     }
-    if (rules.lockedRefuses && wired !== 0 && write && present === true && !shared) return ['ok', protection];
-    return present === null ? ['ok', pastEnd] : [present ? 'ok' : pastEnd];
+    const copies = need === F.PROT_WRITE && wired !== 0 && !shared;
+    if (lockedRefuses && copies && present === true) return ['ok', signals.protection];
+    return present === null ? ['ok', signals.pastEnd] : [present ? 'ok' : signals.pastEnd];
   }
 
-  /** How many bytes can be reached in any case, and how many perhaps. */
-  private reach(p: ModelProcess, address: number, length: number, need: number): { sure: number; most: number } {
-    const open = piecesOf(address, length)
-      .map(({ vpn, at }) => ({ at, outcomes: this.outcomes(p, vpn, need) }))
-      .filter(({ outcomes }) => outcomes.join() !== 'ok');
-    const refused = open.find(({ outcomes }) => outcomes[0] !== 'ok');
-    return { sure: open[0]?.at ?? length, most: refused?.at ?? length };
+  /** How many bytes can be reached in any case, and how many perhaps; and the pieces that may stop an access, with all that they may come to. */
+  private reach(p: ModelProcess, address: number, length: number, need: number) {
+    const pieces = piecesOf(address, length).map(({ vpn, at }) => ({ at, outcomes: this.outcomes(p, vpn, need) }));
+    const open = pieces.filter(({ outcomes }) => outcomes.join() !== 'ok');
+    const most = open.find(({ outcomes }) => outcomes[0] !== 'ok')?.at ?? length;
+    return { sure: open[0]?.at ?? length, most, stops: open.filter(({ at }) => at <= most) };
   }
 
   /** The trap must be the right one at the right place; whether the access went through. */
   trapped(p: ModelProcess, address: number, length: number, need: number, trap: Trap): boolean {
-    const { sure, most } = this.reach(p, address, length, need);
-    const outcomes = (at: number): readonly string[] => this.outcomes(p, Math.floor((address + at) / PAGE_SIZE), need);
+    const { most, stops } = this.reach(p, address, length, need);
     if (trap === null && most === length) return true;
-    const { why, at } = trap === null ? { why: 'went through', at: most } : { ...trap, at: trap.address - address };
-    const right = at >= sure && at <= most && at < length && outcomes(at).includes(why);
-    const expected = sure < length ? outcomes(trap === null ? most : sure).join(' or ') : 'a success';
-    must(right || (this.scarce && why === 'SIGKILL NOMEM'), `${why} at +${at}, not ${expected}`);
+    const right = stops.some(({ at, outcomes }) => trap?.address === address + at && outcomes.includes(trap.why));
+    const expected = stops.map(({ at, outcomes }) => `${outcomes.join(' or ')} at ${address + at}`).join(', ');
+    const came = trap === null ? 'a success' : `${trap.why} at ${trap.address}`;
+    must(right || (this.scarce && trap?.why === 'SIGKILL NOMEM'), `${came}, not ${expected || 'a success'}`);
     return false;
   }
 
@@ -90,17 +85,8 @@ export class AccessModel extends Model {
     for (const { vpn } of piecesOf(address, length)) p.places.get(vpn)?.cell.maybeCopied();
   }
 
-  copyin(p: ModelProcess, address: number, seen: Uint8Array, actual: F.CallResult): void {
-    if (this.copied(p, address, seen.length, F.PROT_READ, actual).done) this.see(p, address, seen);
-  }
-
-  copyout(p: ModelProcess, address: number, bytes: Uint8Array, actual: F.CallResult): void {
-    const { done, moved } = this.copied(p, address, bytes.length, F.PROT_WRITE, actual);
-    this.store(p, address, bytes.subarray(0, moved), done);
-  }
-
-  /** Whether all was moved; if not, how many bytes may have been. A bad buffer is EFAULT, whatever was moved before it. */
-  private copied(p: ModelProcess, address: number, length: number, need: number, actual: F.CallResult) {
+  /** Whether the kernel has moved all; if not, how many bytes may have been. A bad buffer is EFAULT, whatever was moved before it. */
+  copied(p: ModelProcess, address: number, length: number, need: number, actual: F.CallResult) {
     const { sure, most } = this.reach(p, address, length, need);
     const done = this.judge(actual, [most < length && 'EFAULT'], [(sure < length || this.scarce) && 'EFAULT']);
     must(!done || actual === length, `moved ${actual} bytes, not ${length}`);
