@@ -77,6 +77,8 @@ export class Calls extends World {
         const call = { address, length, prot, flags, fd, offset };
         return told(real.mmap(address, length, prot, flags, fd, offset), (answer) => {
           model.mmap(twinModel, call, answer);
+          const chosen = typeof answer === 'number' && (flags & F.MAP_FIXED) === 0 && length > 0;
+          if (chosen) twinModel.placed = [...twinModel.placed, answer];
         });
       }
       case 'munmap':
@@ -191,7 +193,7 @@ export class Calls extends World {
     ];
     if (!this.model.judge(answer, refusals)) return answer;
     if (file === undefined) {
-      file = new ModelFile(new Uint8Array(0));
+      file = new ModelFile();
       this.files.set(path, file);
     }
     if ((flags & F.O_TRUNC) !== 0) file.resize(0);

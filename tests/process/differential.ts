@@ -10,6 +10,7 @@ import * as F from '@faultline/core';
 import { type Answers, allRefused, explanation } from './differences.js';
 import { Mismatch } from './mismatch.js';
 import { Cell } from './model/cell.js';
+import { STACK_STEP } from './model/model.js';
 import { type Operation, type Program, show } from './program.js';
 import { Run } from './run.js';
 
@@ -49,6 +50,9 @@ function stepAll(runs: Runs, operation: Operation): { answers: Answers; open: bo
 function waysPart(operation: Operation): boolean {
   // With INHERIT_COPY of what is shared the parent of a fork keeps sharing it, or does not.
   if (operation.op === 'minherit') return operation.how === F.INHERIT_COPY;
+  // Stacks grow on two systems only, and one flag locks on netbsd what the others write later.
+  if (operation.op === 'mmap') return (operation.flags & (F.MAP_STACK | F.MAP_WIRED)) !== 0;
+  if (operation.op === 'exec') return operation.stack > STACK_STEP;
   return operation.op === 'snapshot' || operation.op === 'restore';
 }
 

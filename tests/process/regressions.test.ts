@@ -15,6 +15,7 @@ const ALL: readonly SystemName[] = ['csrg', 'freebsd', 'dragonfly', 'netbsd'];
 const ANON_SHARED = 0x1011;
 const ANON_PRIVATE = 0x1012;
 const FILE_SHARED = 0x11;
+const STACK = 0x1412;
 const open = (path: string): Operation => ({ op: 'open', who: 0, path, flags: 2 });
 const map = (at: number, length: number, prot: number, flags: number, fd = -1, offset = 0): Operation => ({
   op: 'mmap',
@@ -258,6 +259,52 @@ const FOUND: readonly Found[] = [
       { op: 'ftruncate', who: 0, fd: 0, offset: 0 },
       { op: 'ftruncate', who: 0, fd: 0, offset: 0x8000 },
       { op: 'mincore', who: 0, at: 0x1eb000, length: 0xe000, short: false },
+    ],
+  },
+  {
+    name: 'mincore does not know of a locked page below the top object whose translation has gone: the model had wanted it',
+    systems: ['csrg', 'freebsd', 'dragonfly', 'netbsd'],
+    memoryPages: 253,
+    operations: [
+      open('a'),
+      map(0x1f4000, 0x2c000, 7, 1, 0, 0x6000),
+      { op: 'minherit', who: 0, at: 0x1f0000, length: 0x18000, how: 1 },
+      { op: 'fork', who: 0 },
+      { op: 'copyout', who: 0, at: 0x1fc000, length: 0x19, value: 124 },
+      { op: 'fork', who: 0 },
+      { op: 'exit', who: 2 },
+      { op: 'clone', who: 0 },
+      { op: 'exit', who: 0 },
+      { op: 'mprotect', who: 3, at: 0x1f4000, length: 0x7000, prot: 1 },
+      { op: 'mlock', who: 5, at: 0x1f8000, length: 0x1000 },
+      { op: 'store', who: 0, at: 0x1f8000, width: 8, value: 229 },
+      { op: 'mincore', who: 3, at: 0x1f7000, length: 0x3000, short: false },
+    ],
+  },
+  {
+    name: 'what lay below a stack became part of it when the stack grew down to it, and grew further',
+    systems: ['csrg', 'freebsd', 'dragonfly', 'netbsd'],
+    memoryPages: 250,
+    operations: [
+      map(0x1f5000, 0x51000, 7, STACK),
+      { op: 'sbrk', who: 0, increment: 0x4000 },
+      { op: 'copyout', who: 0, at: 0x218000, length: 0x2ee, value: 122 },
+      { op: 'touch', who: 0, at: 0x204ac0, length: 0x1000, access: 1 },
+    ],
+  },
+  {
+    name: 'a stack that has grown, lost some of that and grown again (dragonfly) goes by the least room that it ever had',
+    systems: ['csrg', 'freebsd', 'dragonfly', 'netbsd'],
+    memoryPages: 167,
+    operations: [
+      map(0x1dc000, 0x63000, 3, STACK),
+      { op: 'fetch', who: 0, at: 0x21b000 },
+      { op: 'munmap', who: 0, at: 0x20f000, length: 0x4000 },
+      { op: 'store', who: 0, at: 0x210000, width: 1, value: 25 },
+      open('b'),
+      { op: 'munmap', who: 0, at: 0x212000, length: 0x6000 },
+      { op: 'read', who: 0, fd: 0, at: 0x216000, length: 0x1000 },
+      { op: 'store', who: 0, at: 0x213000, width: 1, value: 138 },
     ],
   },
 ];

@@ -46,6 +46,12 @@ export interface Rules {
   /** MAP_SHARED and MAP_PRIVATE. */
   readonly both: Errno | 0;
   readonly anonOffset: Errno | 0;
+  /** MAP_STACK maps the upper end, and what is below comes up step by step. */
+  readonly stacks: boolean;
+  /** Protection of what has come up; 0: as that of the stack above. */
+  readonly grownProt: number;
+  /** MAP_WIRED. */
+  readonly mapLocks: boolean;
   /** RLIMIT_AS. */
   readonly addressLimit: boolean;
   readonly madvise: boolean;
@@ -115,6 +121,9 @@ const FREEBSD: Rules = {
   munmapNothing: 'EINVAL',
   both: 0,
   anonOffset: 0,
+  stacks: true,
+  grownProt: 0,
+  mapLocks: false,
   addressLimit: true,
   madvise: true,
   adviceFree: 5,
@@ -152,6 +161,7 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
     fetchNeeds: 1,
     lockedRefuses: true,
     moreMemory: 128,
+    grownProt: 7,
     lockClamped: false,
     anonOffset: 'EINVAL',
     mapsRemainder: false,
@@ -165,6 +175,8 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
     signals: { missing: MAPERR, protection: 'SIGSEGV SEGV_ACCERR', pastEnd: MAPERR },
     allows: readableByTranslation,
     dataProt: 3,
+    stacks: false,
+    mapLocks: true,
     outside: 'refused',
     lowest: 0,
     fixedOutside: ['EINVAL', 'EFBIG', 'EOVERFLOW'],
@@ -206,6 +218,7 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
     munmapHole: 0,
     mapsRemainder: false,
     munmapNothing: 0,
+    stacks: false,
     addressLimit: false,
     madvise: false,
     mincore: false,

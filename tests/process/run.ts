@@ -9,7 +9,7 @@ import { isFileCall, isMemoryCall } from './calls.js';
 import { cloneGraph } from './clone.js';
 import { Mismatch } from './mismatch.js';
 import type { ModelFile } from './model/cell.js';
-import type { ModelProcess } from './model/model.js';
+import { type ModelProcess, STACK_STEP } from './model/model.js';
 import { DATA_START, type Operation, type Program, show, WINDOW_START } from './program.js';
 import type { Of, RunOptions, Twin } from './world.js';
 
@@ -136,7 +136,8 @@ export class Run extends Accesses {
     const real = parent.real.vfork();
     if (!this.model.judge(typeof real === 'string' ? real : 0, [])) return String(real);
     const child = real as Process;
-    const answer = this.access({ real: child, model: parent.model }, { op: 'store', who: 0, at, width: 1, value });
+    const answer = this.access(this.pair(child, parent.model), { op: 'store', who: 0, at, width: 1, value });
+    this.pair(parent.real, parent.model);
     if (!child.alive) return answer;
     if (!exec) {
       child.exit();
@@ -160,9 +161,11 @@ export class Run extends Accesses {
     };
     const answer = real.exec(image);
     if (!this.model.judge(answer, [missing && 'ENOENT'])) return String(answer);
-    const top = { start: F.USER_MAX_PAGE - stack, count: stack, prot: this.model.rules.stackProt };
+    const { stacks, stackProt } = this.model.rules;
+    const room = stacks ? Math.max(stack - STACK_STEP, 0) : 0;
+    const top = { start: F.USER_MAX_PAGE - stack + room, count: stack - room, prot: stackProt, room };
     const bottom = { start: WINDOW_START, count: pages, prot: 3, file: file ?? undefined };
-    this.model.exec(model, DATA_START, top.start, [bottom, top]);
+    this.model.exec(model, DATA_START, F.USER_MAX_PAGE - stack, [bottom, top]);
     return String(answer);
   }
 

@@ -59,7 +59,14 @@ export class World {
     });
     this.machine = options.plant?.(machine) ?? machine;
     this.model = new AccessModel(rules, swapPages < memoryPages * 2, memoryPages + rules.moreMemory);
-    for (const [name, bytes] of contents) this.files.set(name, new ModelFile(bytes));
+    for (const [name, bytes] of contents) {
+      const file = new ModelFile();
+      file.resize(bytes.length);
+      for (let at = 0; at < bytes.length; at += PAGE_SIZE) {
+        file.page(at / PAGE_SIZE).store(0, [bytes.subarray(at, at + PAGE_SIZE)]);
+      }
+      this.files.set(name, file);
+    }
   }
 
   /** A process with its model, which may look at it where the systems leave something open. */

@@ -1,28 +1,30 @@
-/**
- * Accesses of the model: loads and stores, and the calls that move bytes between memory and files.
- */
+/** Accesses of the model: loads and stores, stacks that grow by them, and the calls that move bytes between memory and files. */
 import * as F from '@faultline/core';
 import { must } from '../mismatch.js';
 import type { Cell, Open } from './cell.js';
-import { Model, type ModelProcess, type Numbers, type Place } from './model.js';
+import { Model, type ModelProcess, type Numbers, type Place, STACK_STEP } from './model.js';
 
 const { PAGE_SIZE } = F;
 
 /** Part of a range of bytes that lies in one page: where in the page, and where in the range. */
 type Piece = Numbers<'vpn' | 'offset' | 'at' | 'length'>;
 
-function piecesOf(address: number, length: number): Piece[] {
-  const pieces: Piece[] = [];
-  for (let at = 0; at < length; ) {
-    const offset = (address + at) % PAGE_SIZE;
-    const size = Math.min(PAGE_SIZE - offset, length - at);
-    pieces.push({ vpn: Math.floor((address + at) / PAGE_SIZE), offset, at, length: size });
-    at += size;
+function* piecesOf(address: number, length: number): Generator<Piece> {
+  for (let at = 0, size = 0; at < length; at += size) {
+    const [vpn, offset] = [Math.floor((address + at) / PAGE_SIZE), (address + at) % PAGE_SIZE];
+    size = Math.min(PAGE_SIZE - offset, length - at);
+    yield { vpn, offset, at, length: size };
   }
-  return pieces;
 }
 
 const cellOf = (p: ModelProcess, vpn: number): Cell => (p.places.get(vpn) as Place).cell;
+
+/** The lowest page of a stack that may grow down to a page, if that is missing. */
+function stackAbove(p: ModelProcess, vpn: number): Place | undefined {
+  const above = Math.min(...[...p.places.keys()].filter((one) => one >= vpn));
+  const place = p.places.get(above);
+  return above > vpn && place !== undefined && place.room >= above - vpn ? place : undefined;
+}
 
 /** How an access came out: the signal with its code, and where. Null: it went through. */
 export type Trap = { readonly why: string; readonly address: number } | null;
@@ -35,7 +37,7 @@ export class AccessModel extends Model {
   private outcomes(p: ModelProcess, vpn: number, need: number): readonly string[] {
     const { signals, allows, stackHides, lockedRefuses } = this.rules;
     const place = p.places.get(vpn);
-    if (place === undefined) return [signals.missing];
+    if (place === undefined) return [(stackAbove(p, vpn)?.sure ?? 0) > 0 ? 'a larger stack' : signals.missing];
     const { cell, prot, wired, shared } = place;
     const present = cell.present();
     const allowed = allows(prot, need);
@@ -48,9 +50,25 @@ export class AccessModel extends Model {
     return present === null ? ['ok', signals.pastEnd] : [present ? 'ok' : signals.pastEnd];
   }
 
+  /** A stack that the system has made larger for a page: by whole steps, as far as there is room. */
+  private grow(p: ModelProcess, vpn: number): void {
+    const top = stackAbove(p, vpn);
+    if (top === undefined || p.shows(vpn) === undefined) return;
+    const step = Math.min(Math.ceil((top.vpn - vpn) / STACK_STEP) * STACK_STEP, top.room);
+    let start = vpn;
+    while (!p.places.has(start - 1) && p.shows(start - 1) !== undefined) start--;
+    const count = top.vpn - start;
+    must(count <= step && (count === step || top.sure === 0 || p.places.has(start - 1)), `a stack grew by ${count}`);
+    const [room, sure] = [top.room - count, count === step ? Math.max(top.sure - count, 0) : 0];
+    this.map(p, { start, count, prot: this.rules.grownProt || top.prot, max: top.max, room, sure });
+    // Only where what has grown is gone again, what was above it may grow once more.
+    for (const place of p.places.values()) if (place.vpn >= top.vpn && place.room === top.room) place.sure = 0;
+  }
+
   /** How many bytes can be reached in any case, and how many perhaps; and the pieces that may stop an access, with all that they may come to. */
   private reach(p: ModelProcess, address: number, length: number, need: number) {
-    const pieces = piecesOf(address, length).map(({ vpn, at }) => ({ at, outcomes: this.outcomes(p, vpn, need) }));
+    for (const { vpn } of piecesOf(address, length)) this.grow(p, vpn);
+    const pieces = [...piecesOf(address, length)].map(({ vpn, at }) => ({ at, outcomes: this.outcomes(p, vpn, need) }));
     const open = pieces.filter(({ outcomes }) => outcomes.join() !== 'ok');
     const most = open.find(({ outcomes }) => outcomes[0] !== 'ok')?.at ?? length;
     return { sure: open[0]?.at ?? length, most, stops: open.filter(({ at }) => at <= most) };

@@ -1,16 +1,10 @@
 /**
- * One page of memory as processes show it: the contents that it may have.
- *
- * Nearly always that is one. More are possible where the systems leave something open:
- *
- *     a copy may or may not have been made (mlock of a private page, an access that failed half way): both
- *     MADV_FREE was given: what was there, what was there before, or zeros, and that may still change (`volatile`)
- *     behind the end of a file, in its last page: as it was stored, or zeros again (`FilePage`)
+ * One page of memory as processes show it: the contents that it may have. Nearly always that is one. There are more where a copy may or may not
+ * have been made (mlock of a private page, an access that failed half way), after MADV_FREE (what was there, what was there before, or zeros, and
+ * that may still change: `volatile`), and behind the end of a file, in its last page (what was stored, or zeros again).
  *
  * A private page of a file, not yet stored to, shows the page of the file: its option is that other cell. Whoever sees bytes tells the
  * cell; they must be possible, and what they rule out is forgotten. A store makes each possibility one of the cell's own.
- *
- * Files, at the end, are such pages in a row: mappings show them as they are.
  */
 import { PAGE_SIZE } from '@faultline/core';
 import { difference, must, TooOpen } from '../mismatch.js';
@@ -91,20 +85,14 @@ export class Cell {
 
   /** A page that shows this one until it is stored to, or as it is now: a copy may have been made. */
   derive(): Cell {
-    return new Cell(distinct([this, ...this.options, ...this.values()]), [this]);
+    return new Cell(distinct([this, ...this.options.filter((one) => one instanceof Cell), ...valuesOf(this)]), [this]);
   }
 }
 
+/** Pages in a row: mappings show them as they are. */
 export class ModelFile {
   private readonly pages = new Map<number, Cell>();
   size = 0;
-
-  constructor(contents: Uint8Array) {
-    this.resize(contents.length);
-    for (let at = 0; at < contents.length; at += PAGE_SIZE) {
-      this.page(at / PAGE_SIZE).store(0, [contents.subarray(at, at + PAGE_SIZE)]);
-    }
-  }
 
   page(index: number): Cell {
     const page = this.pages.get(index) ?? new Cell();

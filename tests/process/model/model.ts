@@ -10,10 +10,15 @@ import { must } from '../mismatch.js';
 import type { Rules } from '../rules.js';
 import { Cell, type ModelFile, type Open, ZEROS } from './cell.js';
 
+/** Pages that stacks begin with, and by which they grow. */
+export const STACK_STEP = 32;
 const { PAGE_SIZE, USER_MAX_ADDRESS, USER_MAX_PAGE, USER_MIN_PAGE } = F;
 
-/** A page that is mapped. `lost`: permissions of `max` that it may have lost; `wired`: how often it is locked, NaN: perhaps. */
-export interface Place extends Numbers<'vpn' | 'max'>, Record<'prot' | 'inherit' | 'lost' | 'wired', number> {
+/**
+ * A page that is mapped. `lost`: permissions of `max` that it may have lost; `wired`: how often it is locked, NaN: perhaps. Below the lowest page
+ * of a stack, more comes up when it is accessed: `room` pages at most, for sure only `sure`.
+ */
+export interface Place extends Record<'vpn' | 'prot' | 'max' | 'lost' | 'inherit' | 'wired' | 'room' | 'sure', number> {
   cell: Cell;
   /** MAP_SHARED, or inherited by INHERIT_SHARE. */
   readonly shared: boolean;
@@ -39,7 +44,7 @@ export type Numbers<N extends string> = Readonly<Record<N, number>>;
 export type MapCall = Numbers<'address' | 'length' | 'prot' | 'flags' | 'fd' | 'offset'>;
 /** Pages that are mapped at once, from page `first` of the file on, or full of zeros. */
 export type Mapping = Numbers<'start' | 'count' | 'prot'> &
-  Partial<Numbers<'max' | 'first'> & { readonly shared: boolean; readonly file: ModelFile | undefined }>;
+  Partial<Numbers<'max' | 'first' | 'room' | 'sure'> & { shared: boolean; file: ModelFile | undefined }>;
 type Refusal = F.Errno | 0 | false | undefined | readonly (F.Errno | 0)[];
 
 export class Model {
@@ -61,10 +66,7 @@ export class Model {
     return false;
   }
 
-  /**
-   * The pages of a range of addresses, and what calls refuse of one in any case: `beyond` user space too. `clamped`: what lies outside of it is
-   * cut off, though it was `asked` for.
-   */
+  /** The pages of a range, and what calls refuse of one. `clamped`: what is not of user space is cut off, though it was `asked` for. */
   range(p: ModelProcess, address: number, length: number, clamped = false) {
     const { unaligned, outside, lowest } = this.rules;
     const cut = (vpn: number): number => (clamped ? Math.min(Math.max(vpn, USER_MIN_PAGE), USER_MAX_PAGE) : vpn);
@@ -83,6 +85,7 @@ export class Model {
     const { address, length, prot, flags, fd, offset } = call;
     const has = (flag: number): boolean => (flags & flag) !== 0;
     const [anon, fixed, shared] = [has(F.MAP_ANON), has(F.MAP_FIXED), has(F.MAP_SHARED)];
+    const [stack, locked] = [has(F.MAP_STACK) && rules.stacks, has(F.MAP_WIRED) && rules.mapLocks && prot !== 0];
     const open = anon ? undefined : p.fds[fd];
     // By the mode of the descriptor: nothing is stored through what can only be read, nothing read through what can only be written.
     const max = open ? ([shared ? 5 : 7, 6, 7][open.flags & 3] as number) : 7;
@@ -99,6 +102,7 @@ export class Model {
       (flags & 3) === 3 && rules.both,
       !anon && !open && 'EBADF',
       (prot & ~max) !== 0 && 'EACCES',
+      stack && (prot & 3) !== 3 && 'EINVAL',
     ];
     if (length === 0 && typeof actual === 'number' && (remainder === 0 || !rules.mapsRemainder)) return;
     const space = p.places.size * PAGE_SIZE + length > p.limits.addressSpace;
@@ -106,33 +110,31 @@ export class Model {
     const high = !fixed && address > USER_MAX_ADDRESS / 2;
     const base = (fixed || typeof actual === 'string' ? address : actual) - remainder;
     const { start, places } = this.range(p, base, count * PAGE_SIZE);
-    if (!this.judge(actual, refusals, [(space || high) && 'ENOMEM', p.future && ['EAGAIN', 'ENOMEM']])) {
+    if (!this.judge(actual, refusals, [(space || high) && 'ENOMEM', (locked || p.future) && ['EAGAIN', 'ENOMEM']])) {
       // It may have failed half way: what was in a fixed range is gone.
       const halfway = fixed && (actual === 'ENOMEM' || actual === 'EAGAIN');
-      for (const place of halfway ? places : []) if (p.shows(place.vpn) === undefined) this.remove(p, [place]);
+      for (const place of halfway ? places : []) if (p.shows(place.vpn) === undefined) p.places.delete(place.vpn);
       return;
     }
     must(!space || !rules.addressLimit, 'more was mapped than RLIMIT_AS allows');
     must(fixed ? actual === address : base % PAGE_SIZE === 0 && isUser(base), `mapped at ${actual}`);
     must(fixed || places.length === 0, `${actual} is in use`);
-    if (!fixed) p.placed = [...p.placed, actual as number];
-    this.remove(p, places);
-    this.map(p, { start, count, prot, max, shared, file: open?.file, first: Math.floor(offset / PAGE_SIZE) });
+    for (const { vpn } of places) p.places.delete(vpn);
+    const room = stack ? Math.max(count - STACK_STEP, 0) : 0;
+    const what = { shared, file: open?.file, first: Math.floor(offset / PAGE_SIZE), room };
+    this.map(p, { start: start + room, count: count - room, prot, max, ...what });
+    if (locked && !p.future) this.lock(this.range(p, base, count * PAGE_SIZE).places, 'any', () => 1);
   }
 
-  private map(p: ModelProcess, mapping: Mapping): void {
-    const { start, count, prot, max = 7, shared = false, file, first = 0 } = mapping;
+  protected map(p: ModelProcess, mapping: Mapping): void {
+    const { start, count, prot, max = 7, shared = false, file, first = 0, room = 0, sure = room } = mapping;
     const inherit = shared ? F.INHERIT_SHARE : F.INHERIT_COPY;
     for (let i = 0; i < count; i++) {
       const shown = file?.page(first + i);
       const cell = shared && shown ? shown : new Cell(shown && [shown]);
-      p.places.set(start + i, { vpn: start + i, cell, prot, max, inherit, lost: 0, wired: 0, shared });
+      p.places.set(start + i, { vpn: start + i, cell, prot, max, inherit, lost: 0, wired: 0, shared, room, sure });
     }
     if (p.future) this.lock(this.range(p, start * PAGE_SIZE, count * PAGE_SIZE).places);
-  }
-
-  private remove(p: ModelProcess, places: readonly Place[]): void {
-    for (const { vpn } of places) p.places.delete(vpn);
   }
 
   munmap(p: ModelProcess, address: number, length: number, actual: F.CallResult): void {
@@ -140,8 +142,8 @@ export class Model {
     const { places, hole, beyond } = this.range(p, address, length);
     // Nothing is nothing before it is looked where; wherever that is a success, it may be one outside of user space too.
     if (length === 0 && actual === 0 && munmapNothing === 0) return;
-    const refusals = [beyond, length === 0 && munmapNothing, hole && munmapHole];
-    if (this.judge(actual, refusals) && length > 0) this.remove(p, places);
+    if (!this.judge(actual, [beyond, length === 0 && munmapNothing, hole && munmapHole])) return;
+    for (const { vpn } of places) p.places.delete(vpn);
   }
 
   mprotect(p: ModelProcess, address: number, length: number, prot: number, actual: F.CallResult): void {
@@ -149,8 +151,7 @@ export class Model {
     const beyond = places.some(({ max }) => (prot & ~max) !== 0) && 'EACCES';
     const unsure = places.some(({ lost }) => (prot & lost) !== 0) && 'EACCES';
     // What is to be locked as soon as it may be accessed, and cannot be, may be an error.
-    const maybe: Refusal[] = [unsure, p.future && this.rules.futureProtect];
-    if (!this.judge(actual, [bad, beyond], maybe)) return;
+    if (!this.judge(actual, [bad, beyond], [unsure, p.future && this.rules.futureProtect])) return;
     for (const place of places) {
       place.prot = prot;
       place.lost &= ~prot;
@@ -211,9 +212,9 @@ export class Model {
     const { mlockNests, lockClamped, munlockMissing, munlockUnwired } = this.rules;
     const { places, hole, empty, bad } = this.range(p, address, length, lockClamped);
     const unwired = length > 0 && places.some(({ wired }) => wired === 0) && munlockUnwired;
-    const refusals = [hole && munlockMissing, unwired, bad];
     const unsure = empty || places.some(({ wired }) => Number.isNaN(wired));
-    if (!this.judge(actual, refusals, unsure ? [munlockMissing, munlockUnwired] : [])) return;
+    const maybe = unsure ? [munlockMissing, munlockUnwired] : [];
+    if (!this.judge(actual, [hole && munlockMissing, unwired, bad], maybe)) return;
     for (const place of places) place.wired = mlockNests && place.wired > 0 ? place.wired - 1 : 0;
   }
 
@@ -243,11 +244,10 @@ export class Model {
     const entry = length === 0;
     const { places, hole, empty, bad } = this.range(p, address, entry ? 1 : length, !entry && rules.msyncClamped);
     const locked = (flags & F.MS_INVALIDATE) !== 0 && (entry ? [...p.places.values()] : places).some(isLocked);
-    const onlyFile = !entry && places.length <= 1 && isFile(places[0]);
+    const onlyFile = !entry && places.length <= 1 && places[0]?.cell.within !== null;
     const missing = hole && (entry ? 'EINVAL' : rules.msyncMissing);
     const unsuited = (rules.msyncFilesOnly && !onlyFile && 'EINVAL') || (empty && rules.msyncMissing);
-    const maybe = [locked && rules.msyncLocked, unsuited];
-    this.judge(actual, [rules.msyncFlags(flags), bad, missing], maybe);
+    this.judge(actual, [rules.msyncFlags(flags), bad, missing], [locked && rules.msyncLocked, unsuited]);
   }
 
   mincore(p: ModelProcess, address: number, length: number, vector: Uint8Array, actual: F.CallResult): void {
@@ -259,10 +259,8 @@ export class Model {
     if (!this.judge(actual, refusals as Refusal[], [address < PAGE_SIZE && 'EINVAL'])) return;
     for (const [i, answer] of vector.entries()) {
       const place = p.places.get(start + i);
-      if (place === undefined) must(answer === 0, `page ${start + i} is not mapped, and mincore says ${answer}`);
-      else if (place.wired >= 1 && staysIn(place.cell)) {
-        must((answer & F.MINCORE_INCORE) !== 0, `page ${start + i} is locked, and mincore says ${answer}`);
-      }
+      const right = place === undefined ? answer === 0 : !staysIn(place) || (answer & F.MINCORE_INCORE) !== 0;
+      must(right, `mincore of page ${start + i} says ${answer}`);
     }
   }
 
@@ -270,13 +268,12 @@ export class Model {
   brk(p: ModelProcess, address: number, actual: F.CallResult, success = 0): void {
     const [from, to] = [p.dataEnd, address].map((end) => Math.ceil(end / PAGE_SIZE) * PAGE_SIZE) as [number, number];
     const { start, places, asked: count } = this.range(p, from, to - from);
-    const below = address < p.dataStart && this.rules.brkBelow;
     const beyond = (address - p.dataStart > p.limits.data || places.length > 0) && 'ENOMEM';
     const space = (p.places.size + count) * PAGE_SIZE > p.limits.addressSpace && 'ENOMEM';
-    if (!this.judge(actual, [below, beyond], [space])) return;
+    if (!this.judge(actual, [address < p.dataStart && this.rules.brkBelow, beyond], [space])) return;
     must(actual === success, `answered ${actual}, not ${success}`);
     this.map(p, { start, count, prot: this.rules.dataProt });
-    this.remove(p, this.range(p, to, from - to).places);
+    for (const { vpn } of this.range(p, to, from - to).places) p.places.delete(vpn);
     p.dataEnd = address;
   }
 
@@ -324,10 +321,9 @@ export class Model {
 
 /** A file is mapped from the start of a page on; the answer of mmap lies as far behind the start as the offset does. */
 const remainderOf = ({ flags, offset }: MapCall): number => ((flags & F.MAP_ANON) !== 0 ? 0 : offset % PAGE_SIZE);
-const isFile = (place: Place | undefined): boolean => typeof place?.cell.within === 'number';
 const isLocked = ({ wired }: Place): boolean => wired !== 0;
 const mayNotLock = ({ cell, prot }: Place): boolean => (prot & F.PROT_READ) === 0 || cell.present() !== true;
 const perhaps = (_: Place): number => Number.NaN;
-/** A lock keeps it in memory, unless it has lost its page behind the end of a file. */
-const staysIn = (cell: Cell): boolean =>
-  cell.present() === true && ![cell, ...cell.options].some((one) => one instanceof Cell && one.cutOff);
+/** Locked, and mincore has to know: the page is there, is its own, and has never been behind the end of its file. */
+const staysIn = ({ wired, cell }: Place): boolean =>
+  wired >= 1 && cell.present() === true && !cell.cutOff && !cell.options.some((one) => one instanceof Cell);
