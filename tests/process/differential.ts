@@ -53,7 +53,7 @@ function waysPart(operation: Operation): boolean {
   // Stacks grow on two systems only, and one flag locks on netbsd what the others write later.
   if (operation.op === 'mmap') return (operation.flags & (F.MAP_STACK | F.MAP_WIRED)) !== 0;
   if (operation.op === 'exec') return operation.stack > STACK_STEP;
-  return operation.op === 'snapshot' || operation.op === 'restore';
+  return ['snapshot', 'restore', 'handle'].includes(operation.op);
 }
 
 /** Runs a program on all systems. Throws a Mismatch for a difference that nothing explains. */

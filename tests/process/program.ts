@@ -35,6 +35,9 @@ interface Descriptor extends Who {
   readonly fd: number;
 }
 
+/** What a signal handler does: lets the signal through, has the access tried again for nothing, or makes it possible. */
+export type Handling = 'raise' | 'retry' | 'mend';
+
 export type Operation =
   | (Range & {
       readonly op: 'mmap';
@@ -72,6 +75,7 @@ export type Operation =
       readonly value: number;
       readonly same: boolean;
     })
+  | (Who & { readonly op: 'handle'; readonly how: Handling | 'none' })
   | (Who & { readonly op: 'limit'; readonly which: 'addressSpace' | 'data' | 'lockedMemory'; readonly pages: number })
   | { readonly op: 'pageout'; readonly pages: number }
   | { readonly op: 'sync' | 'snapshot' | 'restore' };
@@ -231,6 +235,7 @@ const operation: fc.Arbitrary<Operation> = weighted<Operation>(
       pages: pick(-1, -1, 10, 60),
     }),
   ],
+  [2, op('handle', { who, how: pick<Handling | 'none'>('mend', 'mend', 'mend', 'retry', 'raise', 'none') })],
   [6, op('pageout', { pages: fc.nat({ max: 120 }) })],
   [1, fc.record({ op: pick('sync' as const, 'snapshot' as const, 'restore' as const) })],
 );

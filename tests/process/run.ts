@@ -52,6 +52,7 @@ export class Run extends Accesses {
     if (isMemoryCall(operation)) return String(this.memoryCall(twin, operation));
     if (isFileCall(operation)) return String(this.fileCall(twin, operation));
     if (isAccess(operation)) return this.access(twin, operation);
+    if (operation.op === 'handle') return this.handle(twin, operation);
     return this.life(twin, operation as Life);
   }
 
