@@ -176,7 +176,7 @@ export class Run extends Accesses {
   }
 
   private forget(twin: Twin): void {
-    this.model.exit(twin.model);
+    this.model.processes = this.model.processes.filter((other) => other !== twin.model);
     this.twins = this.twins.filter((other) => other !== twin);
   }
 

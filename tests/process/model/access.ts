@@ -6,10 +6,8 @@ import { Model, type ModelProcess, type Numbers, type Place, STACK_STEP } from '
 
 const { PAGE_SIZE } = F;
 
-/** Part of a range of bytes that lies in one page: where in the page, and where in the range. */
-type Piece = Numbers<'vpn' | 'offset' | 'at' | 'length'>;
-
-function* piecesOf(address: number, length: number): Generator<Piece> {
+/** The parts of a range of bytes that lie in one page each: `offset` in the page, `at` in the range. */
+function* piecesOf(address: number, length: number) {
   for (let at = 0, size = 0; at < length; at += size) {
     const [vpn, offset] = [Math.floor((address + at) / PAGE_SIZE), (address + at) % PAGE_SIZE];
     size = Math.min(PAGE_SIZE - offset, length - at);
@@ -45,8 +43,7 @@ export class AccessModel extends Model {
       const refused = stackHides && vpn >= p.stackStart ? signals.missing : signals.protection;
       return allowed === 'translated' && present !== false ? ['ok', refused] : [refused];
     }
-    const copies = need === F.PROT_WRITE && wired !== 0 && !shared;
-    if (lockedRefuses && copies && present === true) return ['ok', signals.protection];
+    if (lockedRefuses && need === F.PROT_WRITE && wired !== 0 && !shared && present) return ['ok', signals.protection];
     return present === null ? ['ok', signals.pastEnd] : [present ? 'ok' : signals.pastEnd];
   }
 
@@ -80,8 +77,7 @@ export class AccessModel extends Model {
     if (trap === null && most === length) return true;
     const right = stops.some(({ at, outcomes }) => trap?.address === address + at && outcomes.includes(trap.why));
     const expected = stops.map(({ at, outcomes }) => `${outcomes.join(' or ')} at ${address + at}`).join(', ');
-    const came = trap === null ? 'a success' : `${trap.why} at ${trap.address}`;
-    must(right || (this.scarce && trap?.why === 'SIGKILL NOMEM'), `${came}, not ${expected || 'a success'}`);
+    must(right || (this.scarce && trap?.why === 'SIGKILL NOMEM'), `${trap?.why} at ${trap?.address}, not ${expected}`);
     return false;
   }
 
@@ -114,14 +110,13 @@ export class AccessModel extends Model {
   /** In the order in which it is made: each part lies in one page of the file and one of memory. */
   transfer(p: ModelProcess, { open, write, at, address, length }: Transfer, actual: F.CallResult): boolean {
     if (open === null || (open.flags & 3) === (write ? F.O_RDONLY : F.O_WRONLY)) return this.judge(actual, ['EBADF']);
-    const { file } = open;
-    const oldSize = file.size;
+    const oldSize = open.file.size;
     const count = write ? length : Math.max(Math.min(length, oldSize - at), 0);
-    if (count > 0 && at + count > oldSize) file.resize(at + count);
+    if (count > 0 && at + count > oldSize) open.file.resize(at + count);
     const { done, moved } = this.copied(p, address, count, write ? F.PROT_READ : F.PROT_WRITE, actual);
     for (const inFile of piecesOf(at, moved)) {
       for (const { vpn, offset, at: from, length: size } of piecesOf(address + inFile.at, inFile.length)) {
-        const page = { cell: file.page(inFile.vpn), offset: inFile.offset + from };
+        const page = { cell: open.file.page(inFile.vpn), offset: inFile.offset + from };
         const place = { cell: cellOf(p, vpn), offset };
         const [source, target] = write ? [place, page] : [page, place];
         const bytes = source.cell.values().map((value) => value.subarray(source.offset, source.offset + size));
@@ -129,7 +124,7 @@ export class AccessModel extends Model {
       }
     }
     // The file has its old length again when the buffer was bad.
-    if (!done && file.size > oldSize) file.resize(oldSize);
+    if (!done && open.file.size > oldSize) open.file.resize(oldSize);
     return done;
   }
 }

@@ -23,6 +23,8 @@ export class Cell {
   within: number | null = null;
   /** The file has had none of them once: since then no lock keeps the page in memory. */
   cutOff = false;
+  /** Cells that show this one until a copy is made, nobody knows when. */
+  private readonly followers: Cell[] = [];
 
   constructor(
     public options: readonly Option[] = [ZEROS],
@@ -65,6 +67,8 @@ export class Cell {
 
   /** One of these is stored at the offset; or, where that was not `done`, perhaps nothing. */
   store(offset: number, bytes: readonly Uint8Array[], done = true): void {
+    // Who shows this page may have made its copy just before.
+    for (const follower of this.followers) follower.maybeCopied();
     const made = this.values().flatMap((value) => bytes.map((one) => withBytes(value, offset, one)));
     this.options = distinct(done ? made : [...made, ...this.options]);
     if (this.options.length > OPTIONS_MAX) throw new TooOpen('too many contents');
@@ -80,12 +84,18 @@ export class Cell {
   /** A page of its own with the same contents, as fork makes one of a page that nobody else shows. */
   twin(): Cell {
     if (!this.volatile) this.older = distinct([...this.older, ...this.options]);
-    return new Cell(this.options, this.older, this.volatile);
+    const twin = new Cell(this.options, this.older, this.volatile);
+    for (const option of this.options)
+      if (option instanceof Cell && option.followers.includes(this)) option.followers.push(twin);
+    return twin;
   }
 
-  /** A page that shows this one until it is stored to, or as it is now: a copy may have been made. */
+  /** A page that shows this one until it is stored to, or a copy made at any moment from now on. */
   derive(): Cell {
-    return new Cell(distinct([this, ...this.options.filter((one) => one instanceof Cell), ...valuesOf(this)]), [this]);
+    // What this one has not copied itself may be shown by the other without it.
+    const derived = new Cell([this, ...this.options.filter((option) => option instanceof Cell)], [this]);
+    this.followers.push(derived);
+    return derived;
   }
 }
 

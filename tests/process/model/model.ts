@@ -212,8 +212,7 @@ export class Model {
     const { mlockNests, lockClamped, munlockMissing, munlockUnwired } = this.rules;
     const { places, hole, empty, bad } = this.range(p, address, length, lockClamped);
     const unwired = length > 0 && places.some(({ wired }) => wired === 0) && munlockUnwired;
-    const unsure = empty || places.some(({ wired }) => Number.isNaN(wired));
-    const maybe = unsure ? [munlockMissing, munlockUnwired] : [];
+    const maybe = empty || places.some(({ wired }) => Number.isNaN(wired)) ? [munlockMissing, munlockUnwired] : [];
     if (!this.judge(actual, [hole && munlockMissing, unwired, bad], maybe)) return;
     for (const place of places) place.wired = mlockNests && place.wired > 0 ? place.wired - 1 : 0;
   }
@@ -312,10 +311,6 @@ export class Model {
   exec(p: ModelProcess, dataStart: number, stackStart: number, image: readonly Mapping[]): void {
     Object.assign(p, { places: new Map(), dataStart, dataEnd: dataStart, stackStart, future: false });
     for (const mapping of image) this.map(p, mapping);
-  }
-
-  exit(p: ModelProcess): void {
-    this.processes.splice(this.processes.indexOf(p), 1);
   }
 }
 
