@@ -321,6 +321,25 @@ const FOUND: readonly Found[] = [
       { op: 'store', who: 0, at: 0x1f2000, width: 1, value: 130 },
     ],
   },
+  {
+    name: 'a process that locks all that it maps may find no place for the buffer of a comparison',
+    systems: ALL,
+    memoryPages: 101,
+    operations: [
+      open('b'),
+      map(0x1f4000, 0x1000, 7, ANON_SHARED),
+      map(0x1f7000, 0x37000, 3, 0x1402),
+      { op: 'fork', who: 0 },
+      { op: 'fork', who: 0 },
+      { op: 'mlock', who: 0, at: 0x21e000, length: 0x7000 },
+      { op: 'mlock', who: 2, at: 0x1f8000, length: 0x15000 },
+      map(0x1e4000, 0x3c000, 3, STACK),
+      { op: 'unlink', who: 0, path: 'b' },
+      { op: 'exit', who: 1 },
+      { op: 'mlockall', who: 0, flags: 2 },
+      map(0x203000, 0x8000, 3, 0x1002),
+    ],
+  },
 ];
 
 describe.each(FOUND)('$name', ({ systems, operations, memoryPages = 200 }) => {

@@ -256,18 +256,19 @@ export class Run extends Accesses {
       for (const [fd, open] of model.fds.entries()) {
         const known = open === null || open === undefined || [...this.files.values()].includes(open.file);
         if (!known && (open.flags & 3) !== F.O_WRONLY && real.alive)
-          this.compareFile(real, fd, open.file, 'a file without a name');
+          this.compareFile(real, fd, open.file, 'a file without a name', model.future);
       }
     }
   }
 
-  private compareFile(real: Process, fd: number, file: ModelFile, name: string): void {
+  /** `locks`: what the process maps is locked, which may be refused. */
+  private compareFile(real: Process, fd: number, file: ModelFile, name: string, locks = false): void {
     const { addressSpace } = real.limits;
     real.setLimits({ addressSpace: Number.POSITIVE_INFINITY });
     const mapped = real.mmap(SCRATCH, PAGE_SIZE, 3, F.MAP_ANON | F.MAP_PRIVATE | F.MAP_FIXED);
     real.setLimits({ addressSpace });
     if (mapped !== SCRATCH) {
-      if (this.model.scarce) return;
+      if (this.model.scarce || locks) return;
       throw new Mismatch(`no place for a buffer: ${mapped}`);
     }
     const bytes = new Uint8Array(PAGE_SIZE);

@@ -77,7 +77,7 @@ export class AccessModel extends Model {
     if (trap === null && most === length) return true;
     const right = stops.some(({ at, outcomes }) => trap?.address === address + at && outcomes.includes(trap.why));
     const expected = stops.map(({ at, outcomes }) => `${outcomes.join(' or ')} at ${address + at}`).join(', ');
-    must(right || (this.scarce && trap?.why === 'SIGKILL NOMEM'), `${trap?.why} at ${trap?.address}, not ${expected}`);
+    must(right || (this.scarce && trap?.why === 'SIGKILL NOMEM'), `${JSON.stringify(trap)}, not ${expected || null}`);
     return false;
   }
 
