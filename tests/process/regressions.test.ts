@@ -1,7 +1,7 @@
 /** Programs of processes that random runs have found, made small: each once showed a wrong byte, a leak, a broken invariant or a panic. */
 import type { SystemName } from '@faultline/core';
 import { describe, it } from 'vitest';
-import type { Operation } from './program.js';
+import { type Operation, PLACE_BYTES, PLACED } from './program.js';
 import { runProgram } from './run.js';
 
 interface Found {
@@ -328,15 +328,25 @@ const FOUND: readonly Found[] = [
     operations: [
       open('b'),
       map(0x1f4000, 0x1000, 7, ANON_SHARED),
-      map(0x1f7000, 0x37000, 3, 0x1402),
+      map(PLACED + 0x3000, 0x37000, 3, 0x1402),
       { op: 'fork', who: 0 },
       { op: 'fork', who: 0 },
       { op: 'mlock', who: 0, at: 0x21e000, length: 0x7000 },
-      { op: 'mlock', who: 2, at: 0x1f8000, length: 0x15000 },
+      { op: 'mlock', who: 2, at: PLACED + 0x4000, length: 0x15000 },
       map(0x1e4000, 0x3c000, 3, STACK),
       { op: 'unlink', who: 0, path: 'b' },
       { op: 'exit', who: 1 },
       { op: 'mlockall', who: 0, flags: 2 },
+      {
+        op: 'mmap',
+        who: 1,
+        at: PLACED + 4 * PLACE_BYTES + 0x3000,
+        length: 0x2000,
+        prot: 3,
+        fd: -1,
+        offset: 0,
+        flags: 0x1012,
+      },
       map(0x203000, 0x8000, 3, 0x1002),
     ],
   },
