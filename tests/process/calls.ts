@@ -1,8 +1,8 @@
 /** Memory calls and file calls, made on a machine and told to the model. */
 import type { CallResult, Errno, Process } from '@faultline/core';
 import * as F from '@faultline/core';
-import { Mismatch, ModelFile, type Open } from './model/cell.js';
-import { pagesIn } from './model/model.js';
+import { Mismatch } from './mismatch.js';
+import { ModelFile, type Open } from './model/cell.js';
 import type { Operation } from './program.js';
 import { type Of, type Twin, World } from './world.js';
 
@@ -77,9 +77,8 @@ export class Calls extends World {
         const call = { address, length, prot, flags, fd, offset };
         return told(real.mmap(address, length, prot, flags, fd, offset), (answer) => {
           model.mmap(twinModel, call, answer);
-          if (!real.alive || (flags & F.MAP_FIXED) === 0 || (answer !== 'ENOMEM' && answer !== 'EAGAIN')) return;
-          const maps = real.maps();
-          model.lose(twinModel, call, (one) => maps.some(({ start, end }) => one >= start && one < end));
+          const chosen = typeof answer === 'number' && (flags & F.MAP_FIXED) === 0 && length > 0;
+          if (chosen) twinModel.placed = [...twinModel.placed, answer];
         });
       }
       case 'munmap':
@@ -124,11 +123,9 @@ export class Calls extends World {
     }
   }
 
-  private noteProtections({ real, model }: Twin, address: number, length: number): void {
-    const maps = real.maps();
-    for (const place of pagesIn(model, address, length).places) {
-      const at = place.vpn * PAGE_SIZE;
-      place.prot = maps.find(({ start, end }) => at >= start && at < end)?.protection ?? place.prot;
+  private noteProtections({ model }: Twin, address: number, length: number): void {
+    for (const place of this.model.range(model, address, length).places) {
+      place.prot = model.shows(place.vpn) ?? place.prot;
       place.cell.maybeCopied();
     }
   }
@@ -196,7 +193,7 @@ export class Calls extends World {
     ];
     if (!this.model.judge(answer, refusals)) return answer;
     if (file === undefined) {
-      file = new ModelFile(new Uint8Array(0));
+      file = new ModelFile();
       this.files.set(path, file);
     }
     if ((flags & F.O_TRUNC) !== 0) file.resize(0);

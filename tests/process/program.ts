@@ -35,6 +35,9 @@ interface Descriptor extends Who {
   readonly fd: number;
 }
 
+/** What a signal handler does: lets the signal through, has the access tried again for nothing, or makes it possible. */
+export type Handling = 'raise' | 'retry' | 'mend';
+
 export type Operation =
   | (Range & {
       readonly op: 'mmap';
@@ -72,6 +75,7 @@ export type Operation =
       readonly value: number;
       readonly same: boolean;
     })
+  | (Who & { readonly op: 'handle'; readonly how: Handling | 'none' })
   | (Who & { readonly op: 'limit'; readonly which: 'addressSpace' | 'data' | 'lockedMemory'; readonly pages: number })
   | { readonly op: 'pageout'; readonly pages: number }
   | { readonly op: 'sync' | 'snapshot' | 'restore' };
@@ -96,7 +100,7 @@ const page = fc.nat({ max: WINDOW_PAGES - 1 }).map((n) => (WINDOW_START + n) * P
 const placed = fc
   .tuple(fc.nat({ max: 5 }), fc.nat({ max: 4 }))
   .map(([i, n]) => PLACED + i * PLACE_BYTES + n * PAGE_SIZE);
-const stack = fc.nat({ max: 40 * PAGE_SIZE }).map((n) => FROM_TOP + n);
+const stack = fc.nat({ max: 110 * PAGE_SIZE }).map((n) => FROM_TOP + n);
 /** The borders of user space, and of what a number can count. */
 const far = pick(0, 1, PAGE_SIZE, USER_MAX_ADDRESS - PAGE_SIZE, USER_MAX_ADDRESS - 1, USER_MAX_ADDRESS, 2 ** 47);
 const at = weighted([60, page], [4, byte], [8, placed], [1, far]);
@@ -138,6 +142,8 @@ const kind = weighted(
   [1, pick(0, 3, F.MAP_ANON, F.MAP_ANON | 3, F.MAP_SHARED | F.MAP_NORESERVE)],
 );
 
+const STACK = F.MAP_STACK | F.MAP_PRIVATE | F.MAP_ANON;
+
 const op = <N extends string, T extends object>(
   name: N,
   parts: { [K in keyof T]: fc.Arbitrary<T[K]> },
@@ -146,7 +152,11 @@ const op = <N extends string, T extends object>(
 const ranged = { who, at, length };
 
 const mmap = fc
-  .tuple(fc.record({ ...ranged, prot, fd, offset: pageOffset }), kind, weighted([8, pick(F.MAP_FIXED)], [2, pick(0)]))
+  .tuple(
+    fc.record({ ...ranged, prot, fd, offset: pageOffset }),
+    kind,
+    weighted([28, pick(F.MAP_FIXED)], [7, pick(0)], [1, pick(F.MAP_FIXED | F.MAP_WIRED)]),
+  )
   .map(([request, flags, fixed]): Operation => {
     const anon = (flags & F.MAP_ANON) !== 0;
     // Now and then the mistakes stay in: a descriptor with MAP_ANON, or none without.
@@ -154,6 +164,17 @@ const mmap = fc
     const last = anon && !wrong ? { fd: -1, offset: 0 } : { fd: request.fd };
     return { op: 'mmap', ...request, ...last, flags: flags | fixed };
   });
+
+/** Stacks, most of them larger than what is there at first: they grow when somebody reaches below. */
+const stackMap = op('mmap', {
+  who,
+  at: weighted([4, fc.nat({ max: 40 }).map((n) => (WINDOW_START - n) * PAGE_SIZE)], [4, page], [1, placed]),
+  length: weighted([6, fc.integer({ min: 33, max: 100 }).map((n) => n * PAGE_SIZE)], [1, pagesTo(32)]),
+  prot: weighted([6, pick(3, 7)], [1, pick(1, 2)]),
+  fd: pick(-1),
+  offset: pick(0),
+  flags: weighted([6, pick(STACK | F.MAP_FIXED)], [1, pick(STACK, STACK | F.MAP_FIXED | F.MAP_NOSYNC)]),
+});
 
 const transfer = { who, fd, at: place, length: bytes };
 const openFlags = weighted(
@@ -177,6 +198,7 @@ const operation: fc.Arbitrary<Operation> = weighted<Operation>(
   [6, op('copyin', { who, at: place, length: bytes })],
   [8, op('copyout', { who, at: place, length: bytes, value })],
   [26, mmap],
+  [3, stackMap],
   [8, op('munmap', ranged)],
   [11, op('mprotect', { ...ranged, prot })],
   [9, op('madvise', { ...ranged, advice: pick(0, 1, 2, 3, 4, 4, 5, 5, 6, 6, 7) })],
@@ -193,7 +215,7 @@ const operation: fc.Arbitrary<Operation> = weighted<Operation>(
   [1, op('clone', { who })],
   [2, op('vfork', { who, at: place, value, exec: fc.boolean() })],
   [7, op('exit', { who })],
-  [1, op('exec', { who, path, pages: fc.integer({ min: 1, max: 8 }), stack: pick(0, 4, 32) })],
+  [1, op('exec', { who, path, pages: fc.integer({ min: 1, max: 8 }), stack: pick(0, 4, 32, 60, 100) })],
   [6, op('open', { who, path, flags: openFlags })],
   [2, op('close', { who, fd })],
   [1, op('dup', { who, fd })],
@@ -213,6 +235,7 @@ const operation: fc.Arbitrary<Operation> = weighted<Operation>(
       pages: pick(-1, -1, 10, 60),
     }),
   ],
+  [2, op('handle', { who, how: pick<Handling | 'none'>('mend', 'mend', 'mend', 'retry', 'raise', 'none') })],
   [6, op('pageout', { pages: fc.nat({ max: 120 }) })],
   [1, fc.record({ op: pick('sync' as const, 'snapshot' as const, 'restore' as const) })],
 );

@@ -1,7 +1,7 @@
 /** Programs of processes that random runs have found, made small: each once showed a wrong byte, a leak, a broken invariant or a panic. */
 import type { SystemName } from '@faultline/core';
 import { describe, it } from 'vitest';
-import type { Operation } from './program.js';
+import { type Operation, PLACE_BYTES, PLACED } from './program.js';
 import { runProgram } from './run.js';
 
 interface Found {
@@ -15,6 +15,7 @@ const ALL: readonly SystemName[] = ['csrg', 'freebsd', 'dragonfly', 'netbsd'];
 const ANON_SHARED = 0x1011;
 const ANON_PRIVATE = 0x1012;
 const FILE_SHARED = 0x11;
+const STACK = 0x1412;
 const open = (path: string): Operation => ({ op: 'open', who: 0, path, flags: 2 });
 const map = (at: number, length: number, prot: number, flags: number, fd = -1, offset = 0): Operation => ({
   op: 'mmap',
@@ -30,12 +31,12 @@ const map = (at: number, length: number, prot: number, flags: number, fd = -1, o
 const FOUND: readonly Found[] = [
   {
     name: 'munmap of nothing outside of user space: the model had refused it',
-    systems: ['csrg', 'freebsd', 'dragonfly', 'netbsd'],
+    systems: ALL,
     operations: [{ op: 'munmap', who: 0, at: 0, length: 0 }],
   },
   {
     name: 'mmap of nothing from within a page of a file maps that page on freebsd',
-    systems: ['csrg', 'freebsd', 'dragonfly', 'netbsd'],
+    systems: ALL,
     operations: [
       open('a'),
       open('b'),
@@ -47,7 +48,7 @@ const FOUND: readonly Found[] = [
   },
   {
     name: 'the child of a locked range that nobody may access could read it',
-    systems: ['csrg', 'freebsd', 'dragonfly', 'netbsd'],
+    systems: ALL,
     memoryPages: 256,
     operations: [
       open('a'),
@@ -62,7 +63,7 @@ const FOUND: readonly Found[] = [
   },
   {
     name: 'the child of a locked private range whose file was cut has zeros there: the model had not known',
-    systems: ['csrg', 'freebsd', 'dragonfly', 'netbsd'],
+    systems: ALL,
     operations: [
       open('a'),
       open('b'),
@@ -220,6 +221,133 @@ const FOUND: readonly Found[] = [
       { op: 'minherit', who: 0, at: 0x1e9000, length: 0x6000, how: 1 },
       { op: 'clone', who: 0 },
       { op: 'pwrite', who: 0, fd: 0, at: 0x1e8000, length: 0x1e0b, offset: 0x8000 },
+    ],
+  },
+  {
+    name: 'msync cuts off what lies below user space (netbsd): the model had wanted EFAULT',
+    systems: ALL,
+    operations: [map(0x1000, 0xf000, 3, ANON_PRIVATE), { op: 'msync', who: 0, at: 1, length: 0x1000, flags: 4 }],
+  },
+  {
+    name: 'a lock after MADV_FREE copies what was below the page, and keeps it when the file is cut: the model had not known',
+    systems: ALL,
+    memoryPages: 98,
+    operations: [
+      open('a'),
+      open('b'),
+      map(0x204000, 0x1c000, 7, ANON_PRIVATE),
+      { op: 'fork', who: 0 },
+      { op: 'fork', who: 0 },
+      { op: 'mmap', who: 2, at: 0x218000, length: 0x13000, prot: 3, flags: 0x12, fd: 1, offset: 0 },
+      { op: 'exit', who: 0 },
+      { op: 'fork', who: 3 },
+      { op: 'store', who: 5, at: 0x21b000, width: 1, value: 238 },
+      { op: 'pageout', pages: 22 },
+      { op: 'madvise', who: 5, at: 0x1ff000, length: 0x1e000, advice: 5 },
+      { op: 'mlock', who: 2, at: 0x217000, length: 0x6000 },
+      { op: 'ftruncate', who: 0, fd: 1, offset: 0x2000 },
+    ],
+  },
+  {
+    name: 'a lock does not keep what was behind the end of a file once, though the file grows again: the model had not known',
+    systems: ALL,
+    memoryPages: 102,
+    operations: [
+      open('a'),
+      map(0x1e9000, 0x5000, 7, FILE_SHARED, 0),
+      { op: 'mlock', who: 0, at: 0x1ec000, length: 0x1000 },
+      { op: 'ftruncate', who: 0, fd: 0, offset: 0 },
+      { op: 'ftruncate', who: 0, fd: 0, offset: 0x8000 },
+      { op: 'mincore', who: 0, at: 0x1eb000, length: 0xe000, short: false },
+    ],
+  },
+  {
+    name: 'mincore does not know of a locked page below the top object whose translation has gone: the model had wanted it',
+    systems: ALL,
+    memoryPages: 253,
+    operations: [
+      open('a'),
+      map(0x1f4000, 0x2c000, 7, 1, 0, 0x6000),
+      { op: 'minherit', who: 0, at: 0x1f0000, length: 0x18000, how: 1 },
+      { op: 'fork', who: 0 },
+      { op: 'copyout', who: 0, at: 0x1fc000, length: 0x19, value: 124 },
+      { op: 'fork', who: 0 },
+      { op: 'exit', who: 2 },
+      { op: 'clone', who: 0 },
+      { op: 'exit', who: 0 },
+      { op: 'mprotect', who: 3, at: 0x1f4000, length: 0x7000, prot: 1 },
+      { op: 'mlock', who: 5, at: 0x1f8000, length: 0x1000 },
+      { op: 'store', who: 0, at: 0x1f8000, width: 8, value: 229 },
+      { op: 'mincore', who: 3, at: 0x1f7000, length: 0x3000, short: false },
+    ],
+  },
+  {
+    name: 'what lay below a stack became part of it when the stack grew down to it, and grew further',
+    systems: ALL,
+    memoryPages: 250,
+    operations: [
+      map(0x1f5000, 0x51000, 7, STACK),
+      { op: 'sbrk', who: 0, increment: 0x4000 },
+      { op: 'copyout', who: 0, at: 0x218000, length: 0x2ee, value: 122 },
+      { op: 'touch', who: 0, at: 0x204ac0, length: 0x1000, access: 1 },
+    ],
+  },
+  {
+    name: 'a stack that has grown, lost some of that and grown again (dragonfly) goes by the least room that it ever had',
+    systems: ALL,
+    memoryPages: 167,
+    operations: [
+      map(0x1dc000, 0x63000, 3, STACK),
+      { op: 'fetch', who: 0, at: 0x21b000 },
+      { op: 'munmap', who: 0, at: 0x20f000, length: 0x4000 },
+      { op: 'store', who: 0, at: 0x210000, width: 1, value: 25 },
+      open('b'),
+      { op: 'munmap', who: 0, at: 0x212000, length: 0x6000 },
+      { op: 'read', who: 0, fd: 0, at: 0x216000, length: 0x1000 },
+      { op: 'store', who: 0, at: 0x213000, width: 1, value: 138 },
+    ],
+  },
+  {
+    name: 'the child of a fork has of a page that its file did not have yet what that began with: the model had forgotten it',
+    systems: ALL,
+    memoryPages: 98,
+    operations: [
+      open('a'),
+      open('b'),
+      map(0x1f0000, 0x14000, 3, FILE_SHARED, 1, 0x4000),
+      { op: 'minherit', who: 0, at: 0x1f1000, length: 0x4000, how: 1 },
+      { op: 'fork', who: 0 },
+      { op: 'pwrite', who: 0, fd: 1, at: 0x1e8000, length: 0xe, offset: 0x8000 },
+      { op: 'store', who: 0, at: 0x1f2000, width: 1, value: 130 },
+    ],
+  },
+  {
+    name: 'a process that locks all that it maps may find no place for the buffer of a comparison',
+    systems: ALL,
+    memoryPages: 101,
+    operations: [
+      open('b'),
+      map(0x1f4000, 0x1000, 7, ANON_SHARED),
+      map(PLACED + 0x3000, 0x37000, 3, 0x1402),
+      { op: 'fork', who: 0 },
+      { op: 'fork', who: 0 },
+      { op: 'mlock', who: 0, at: 0x21e000, length: 0x7000 },
+      { op: 'mlock', who: 2, at: PLACED + 0x4000, length: 0x15000 },
+      map(0x1e4000, 0x3c000, 3, STACK),
+      { op: 'unlink', who: 0, path: 'b' },
+      { op: 'exit', who: 1 },
+      { op: 'mlockall', who: 0, flags: 2 },
+      {
+        op: 'mmap',
+        who: 1,
+        at: PLACED + 4 * PLACE_BYTES + 0x3000,
+        length: 0x2000,
+        prot: 3,
+        fd: -1,
+        offset: 0,
+        flags: 0x1012,
+      },
+      map(0x203000, 0x8000, 3, 0x1002),
     ],
   },
 ];

@@ -2,7 +2,7 @@
  * What differs between the four systems as far as the model must know: a row each, from the table of the memory calls in their CAVEATS.md.
  */
 import type { Errno, SystemName } from '@faultline/core';
-import { MCL_FUTURE, MS_ASYNC, MS_INVALIDATE, MS_SYNC_NETBSD, PAGE_SIZE } from '@faultline/core';
+import { MCL_FUTURE, MS_ASYNC, MS_INVALIDATE, MS_SYNC_NETBSD, PAGE_SIZE, PROT_READ, PROT_WRITE } from '@faultline/core';
 
 /** Signal and code of an access that is refused. */
 export interface Refusals {
@@ -13,13 +13,10 @@ export interface Refusals {
 
 export interface Rules {
   readonly signals: Refusals;
-  /** A page that may be written or executed can perhaps be read: where it has a translation. */
-  readonly translatedIsReadable: boolean;
-  /** What a fetch of an instruction must be allowed, and a store: all of it. */
+  /** Whether a page may be accessed, or only where it has a translation: hardware tells fewer permissions apart than maps do. */
+  readonly allows: (prot: number, need: number) => boolean | 'translated';
+  /** What a fetch of an instruction must be allowed. */
   readonly fetchNeeds: number;
-  readonly storeNeeds: number;
-  /** A page that may be written can be stored to where it has a translation, though the entry must allow reading too. */
-  readonly translatedIsWritable: boolean;
   /** A private page that was locked before it was made writable may refuse to be stored to. */
   readonly lockedRefuses: boolean;
   /** In the stack region a permission that is missing is a page that is missing. */
@@ -49,6 +46,12 @@ export interface Rules {
   /** MAP_SHARED and MAP_PRIVATE. */
   readonly both: Errno | 0;
   readonly anonOffset: Errno | 0;
+  /** MAP_STACK maps the upper end, and what is below comes up step by step. */
+  readonly stacks: boolean;
+  /** Protection of what has come up; 0: as that of the stack above. */
+  readonly grownProt: number;
+  /** MAP_WIRED. */
+  readonly mapLocks: boolean;
   /** RLIMIT_AS. */
   readonly addressLimit: boolean;
   readonly madvise: boolean;
@@ -79,6 +82,8 @@ export interface Rules {
   readonly futureStays: boolean;
   readonly msyncFlags: (flags: number) => Errno | 0;
   readonly msyncMissing: Errno;
+  /** msync cuts off what lies outside of user space. */
+  readonly msyncClamped: boolean;
   readonly msyncLocked: Errno | 0;
   /** Only what shows a file can be synchronised. */
   readonly msyncFilesOnly: boolean;
@@ -90,14 +95,15 @@ export interface Rules {
 
 const MAPERR = 'SIGSEGV SEGV_MAPERR';
 const ADRERR = 'SIGBUS BUS_ADRERR';
+/** What may be written or executed can be read too, once there is a translation. */
+const readableByTranslation = (prot: number, need: number): boolean | 'translated' =>
+  (prot & need) !== 0 || (need === PROT_READ && prot !== 0 && 'translated');
 const refusedTogether = (flags: number, bits: number): Errno | 0 => ((flags & bits) === bits ? 'EINVAL' : 0);
 
 const FREEBSD: Rules = {
   signals: { missing: MAPERR, protection: ADRERR, pastEnd: ADRERR },
-  translatedIsReadable: false,
+  allows: (prot, need) => (prot & need) !== 0,
   fetchNeeds: 4,
-  storeNeeds: 2,
-  translatedIsWritable: false,
   lockedRefuses: false,
   stackHides: false,
   moreMemory: 0,
@@ -115,6 +121,9 @@ const FREEBSD: Rules = {
   munmapNothing: 'EINVAL',
   both: 0,
   anonOffset: 0,
+  stacks: true,
+  grownProt: 0,
+  mapLocks: false,
   addressLimit: true,
   madvise: true,
   adviceFree: 5,
@@ -137,6 +146,7 @@ const FREEBSD: Rules = {
   futureProtect: [],
   msyncFlags: (flags) => refusedTogether(flags, MS_ASYNC | MS_INVALIDATE),
   msyncMissing: 'EINVAL',
+  msyncClamped: false,
   msyncLocked: 'EBUSY',
   msyncFilesOnly: false,
   copyEndsSharing: true,
@@ -147,10 +157,11 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
   freebsd: FREEBSD,
   dragonfly: {
     ...FREEBSD,
-    translatedIsReadable: true,
+    allows: readableByTranslation,
     fetchNeeds: 1,
     lockedRefuses: true,
     moreMemory: 128,
+    grownProt: 7,
     lockClamped: false,
     anonOffset: 'EINVAL',
     mapsRemainder: false,
@@ -162,8 +173,10 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
   netbsd: {
     ...FREEBSD,
     signals: { missing: MAPERR, protection: 'SIGSEGV SEGV_ACCERR', pastEnd: MAPERR },
-    translatedIsReadable: true,
+    allows: readableByTranslation,
     dataProt: 3,
+    stacks: false,
+    mapLocks: true,
     outside: 'refused',
     lowest: 0,
     fixedOutside: ['EINVAL', 'EFBIG', 'EOVERFLOW'],
@@ -187,13 +200,14 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
     futureProtect: ['ENOMEM', 'EINVAL', 'EAGAIN'],
     msyncFlags: (flags) => (flags > 7 ? 'EINVAL' : refusedTogether(flags, MS_ASYNC | MS_SYNC_NETBSD)),
     msyncMissing: 'EFAULT',
+    msyncClamped: true,
     copyEndsSharing: false,
   },
   csrg: {
     ...FREEBSD,
+    // A store must be allowed to read too.
+    allows: (prot, need) => (prot & need) !== 0 && (need !== PROT_WRITE || (prot & PROT_READ) !== 0 || 'translated'),
     fetchNeeds: 1,
-    storeNeeds: 3,
-    translatedIsWritable: true,
     stackHides: true,
     lockClamped: false,
     stackProt: 7,
@@ -204,6 +218,7 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
     munmapHole: 0,
     mapsRemainder: false,
     munmapNothing: 0,
+    stacks: false,
     addressLimit: false,
     madvise: false,
     mincore: false,

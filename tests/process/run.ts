@@ -7,8 +7,9 @@ import * as F from '@faultline/core';
 import { Accesses, isAccess } from './accesses.js';
 import { isFileCall, isMemoryCall } from './calls.js';
 import { cloneGraph } from './clone.js';
-import { Mismatch, type ModelFile } from './model/cell.js';
-import type { ModelProcess } from './model/model.js';
+import { Mismatch } from './mismatch.js';
+import type { ModelFile } from './model/cell.js';
+import { type ModelProcess, STACK_STEP } from './model/model.js';
 import { DATA_START, type Operation, type Program, show, WINDOW_START } from './program.js';
 import type { Of, RunOptions, Twin } from './world.js';
 
@@ -51,6 +52,7 @@ export class Run extends Accesses {
     if (isMemoryCall(operation)) return String(this.memoryCall(twin, operation));
     if (isFileCall(operation)) return String(this.fileCall(twin, operation));
     if (isAccess(operation)) return this.access(twin, operation);
+    if (operation.op === 'handle') return this.handle(twin, operation);
     return this.life(twin, operation as Life);
   }
 
@@ -81,7 +83,7 @@ export class Run extends Accesses {
     const { processes, files, twins } = cloneGraph(model);
     this.model.processes = processes;
     this.files = files;
-    this.twins = twins.map(({ id, model: one }) => ({ real: this.living(id), model: one }));
+    this.twins = twins.map(({ id, model: one }) => this.pair(this.living(id), one));
   }
 
   private living(id: number): Process {
@@ -94,7 +96,7 @@ export class Run extends Accesses {
 
   private spawn(): void {
     const real = this.machine.spawn();
-    this.twins.push({ real, model: this.model.spawn(real.dataEnd) });
+    this.twins.push(this.pair(real, this.model.spawn(real.dataEnd)));
     this.life(this.twins[0] as Twin, { op: 'exec', who: 0, path: '', pages: 4, stack: 4 });
   }
 
@@ -125,7 +127,7 @@ export class Run extends Accesses {
     if (this.twins.length >= PROCESSES_MAX) return '';
     const real = whole ? parent.real.clone() : parent.real.fork();
     if (!this.model.judge(typeof real === 'string' ? real : 0, [])) return String(real);
-    this.twins.push({ real: real as Process, model: this.model.fork(parent.model, whole) });
+    this.twins.push(this.pair(real as Process, this.model.fork(parent.model, whole)));
     return 'child';
   }
 
@@ -135,7 +137,8 @@ export class Run extends Accesses {
     const real = parent.real.vfork();
     if (!this.model.judge(typeof real === 'string' ? real : 0, [])) return String(real);
     const child = real as Process;
-    const answer = this.access({ real: child, model: parent.model }, { op: 'store', who: 0, at, width: 1, value });
+    const answer = this.access(this.pair(child, parent.model), { op: 'store', who: 0, at, width: 1, value });
+    this.pair(parent.real, parent.model);
     if (!child.alive) return answer;
     if (!exec) {
       child.exit();
@@ -144,7 +147,7 @@ export class Run extends Accesses {
     this.model.judge(child.exec(), []);
     const { fds, limits } = parent.model;
     const model = Object.assign(this.model.spawn(child.dataEnd), { fds: [...fds], limits });
-    this.twins.push({ real: child, model });
+    this.twins.push(this.pair(child, model));
     return answer;
   }
 
@@ -159,9 +162,11 @@ export class Run extends Accesses {
     };
     const answer = real.exec(image);
     if (!this.model.judge(answer, [missing && 'ENOENT'])) return String(answer);
-    const top = { start: F.USER_MAX_PAGE - stack, count: stack, prot: this.model.rules.stackProt };
+    const { stacks, stackProt } = this.model.rules;
+    const room = stacks ? Math.max(stack - STACK_STEP, 0) : 0;
+    const top = { start: F.USER_MAX_PAGE - stack + room, count: stack - room, prot: stackProt, room };
     const bottom = { start: WINDOW_START, count: pages, prot: 3, file: file ?? undefined };
-    this.model.exec(model, DATA_START, top.start, [bottom, top]);
+    this.model.exec(model, DATA_START, F.USER_MAX_PAGE - stack, [bottom, top]);
     return String(answer);
   }
 
@@ -171,7 +176,7 @@ export class Run extends Accesses {
   }
 
   private forget(twin: Twin): void {
-    this.model.exit(twin.model);
+    this.model.processes = this.model.processes.filter((other) => other !== twin.model);
     this.twins = this.twins.filter((other) => other !== twin);
   }
 
@@ -225,11 +230,11 @@ export class Run extends Accesses {
       throw new Mismatch(`process ${real.id} maps ${pages} pages, not ${model.places.size}`);
   }
 
-  private compareMemory({ real, model }: Twin): void {
+  private compareMemory(twin: Twin): void {
     const page = new Uint8Array(PAGE_SIZE);
-    for (const vpn of [...model.places.keys()]) {
-      if (!real.alive) return;
-      this.model.copyin(model, vpn * PAGE_SIZE, page, real.copyin(vpn * PAGE_SIZE, page));
+    for (const vpn of [...twin.model.places.keys()]) {
+      if (!twin.real.alive) return;
+      this.copyin(twin, vpn * PAGE_SIZE, page);
     }
   }
 
@@ -251,18 +256,19 @@ export class Run extends Accesses {
       for (const [fd, open] of model.fds.entries()) {
         const known = open === null || open === undefined || [...this.files.values()].includes(open.file);
         if (!known && (open.flags & 3) !== F.O_WRONLY && real.alive)
-          this.compareFile(real, fd, open.file, 'a file without a name');
+          this.compareFile(real, fd, open.file, 'a file without a name', model.future);
       }
     }
   }
 
-  private compareFile(real: Process, fd: number, file: ModelFile, name: string): void {
+  /** `locks`: what the process maps is locked, which may be refused. */
+  private compareFile(real: Process, fd: number, file: ModelFile, name: string, locks = false): void {
     const { addressSpace } = real.limits;
     real.setLimits({ addressSpace: Number.POSITIVE_INFINITY });
     const mapped = real.mmap(SCRATCH, PAGE_SIZE, 3, F.MAP_ANON | F.MAP_PRIVATE | F.MAP_FIXED);
     real.setLimits({ addressSpace });
     if (mapped !== SCRATCH) {
-      if (this.model.scarce) return;
+      if (this.model.scarce || locks) return;
       throw new Mismatch(`no place for a buffer: ${mapped}`);
     }
     const bytes = new Uint8Array(PAGE_SIZE);

@@ -61,7 +61,22 @@ export class World {
     });
     this.machine = options.plant?.(machine) ?? machine;
     this.model = new AccessModel(rules, swapPages < memoryPages * 2, memoryPages + rules.moreMemory);
-    for (const [name, bytes] of CONTENTS) this.files.set(name, new ModelFile(bytes));
+    for (const [name, bytes] of CONTENTS) {
+      const file = new ModelFile();
+      file.resize(bytes.length);
+      for (let at = 0; at < bytes.length; at += PAGE_SIZE) {
+        file.page(at / PAGE_SIZE).store(0, [bytes.subarray(at, at + PAGE_SIZE)]);
+      }
+      this.files.set(name, file);
+    }
+  }
+
+  /** A process with its model, which may look at it where the systems leave something open. */
+  protected pair(real: Process, model: ModelProcess): Twin {
+    const maps = () => (real.alive ? real.maps() : []);
+    model.shows = (vpn) =>
+      maps().find(({ start, end }) => vpn * PAGE_SIZE >= start && vpn * PAGE_SIZE < end)?.protection;
+    return { real, model };
   }
 
   /** The address that an operation means, in this process of this system. */

@@ -40,6 +40,16 @@ describe('every source file', () => {
   });
 });
 
+describe('the model of processes', () => {
+  const MODEL_LINES = 600;
+
+  it(`has at most ${MODEL_LINES} lines in all: what judges four kernels must be read in one sitting`, () => {
+    const files = written.filter((file) => file.startsWith('tests/process/model/'));
+    expect(files).not.toEqual([]);
+    expect(files.reduce((lines, file) => lines + lineCount(file), 0)).toBeLessThanOrEqual(MODEL_LINES);
+  });
+});
+
 describe('the table of longer files', () => {
   it('names only files that are longer, with a reason', () => {
     const needless = Object.entries(LONGER).filter(

@@ -5,7 +5,7 @@
  * the entry, and then at what is behind it. The first page that is refused decides.
  */
 import * as F from '@faultline/core';
-import { Cell, FilePage, type Open } from '../model/cell.js';
+import { Cell, type Open } from '../model/cell.js';
 import type { Operation } from '../program.js';
 import { PROCESSES_MAX } from '../run.js';
 import type { Before } from './before.js';
@@ -87,14 +87,15 @@ function growing(b: Before): ReadonlySet<Cell> {
   const open = b.model.fds[operation.fd] as Open;
   const appends = operation.op === 'write' && (open.flags & F.O_APPEND) !== 0;
   const at = operation.op === 'pwrite' ? operation.offset : appends ? open.file.size : open.position;
-  return open.file.pagesBelow(at + operation.length);
+  const pages = [...open.file.pages].filter(([index]) => index * PAGE_SIZE < at + operation.length);
+  return new Set(pages.map(([, page]) => page));
 }
 
 /** As `Cell.present`, with these pages there. */
 function presentAfter(cell: Cell, grown: ReadonlySet<Cell>): boolean | null {
   if (grown.has(cell)) return true;
   const present = cell.present();
-  if (present !== false || grown.size === 0 || cell instanceof FilePage) return present;
+  if (present !== false || grown.size === 0 || cell.within !== null) return present;
   const [first, ...others] = cell.options.map((option) => option instanceof Cell && presentAfter(option, grown));
   return others.every((other) => other === first) ? (first ?? false) : null;
 }
@@ -111,7 +112,8 @@ function stopAtEntry(b: Before, vpn: number, need: number, plain: boolean): Stop
   const { rules } = b;
   const place = b.place(vpn);
   if (place === undefined) return 'no mapping';
-  const wanted = need === PROT_WRITE && !plain ? rules.storeNeeds : need;
+  const alone = plain || need !== PROT_WRITE || rules.allows(PROT_WRITE, PROT_WRITE) === true;
+  const wanted = alone ? need : PROT_READ | PROT_WRITE;
   if ((place.prot & wanted) !== wanted) {
     if (rules.stackHides && vpn >= b.model.stackStart) return 'protection of the stack';
     return (place.prot & need) === need ? 'a store reads too' : 'protection';

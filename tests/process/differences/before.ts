@@ -6,7 +6,7 @@
  */
 import type { SystemName } from '@faultline/core';
 import * as F from '@faultline/core';
-import { type ModelProcess, type Place, pagesIn } from '../model/model.js';
+import type { ModelProcess, Place } from '../model/model.js';
 import type { Operation } from '../program.js';
 import type { Rules } from '../rules.js';
 import { Run } from '../run.js';
@@ -114,7 +114,7 @@ export class Before {
   }
 
   get places(): readonly Place[] {
-    return pagesIn(this.model, this.address, this.length).places;
+    return this.placesIn(this.length);
   }
 
   /** First page of the range where nothing is mapped; `end` where there is none. */
@@ -137,7 +137,9 @@ export class Before {
 
   /** Pages of so many bytes from the address on. */
   placesIn(bytes: number): readonly Place[] {
-    return pagesIn(this.model, this.address, bytes).places.toSorted((one, two) => one.vpn - two.vpn);
+    const end = Math.ceil((this.address + bytes) / PAGE_SIZE);
+    const within = [...this.model.places.values()].filter(({ vpn }) => vpn >= this.start && vpn < end);
+    return within.sort((one, two) => one.vpn - two.vpn);
   }
 
   // ---- what only the machine knows

@@ -6,7 +6,7 @@
  */
 import type { SystemName } from '@faultline/core';
 import { SYSTEM_NAMES } from '@faultline/core';
-import { FilePage, Mismatch } from '../model/cell.js';
+import { Mismatch } from '../mismatch.js';
 import type { Place } from '../model/model.js';
 import type { Before } from './before.js';
 import { type BySystem, bySystem, isRefusal } from './row.js';
@@ -29,7 +29,7 @@ export const CONTENTS: readonly ContentsRow[] = [
   {
     cell: 'kT9 writes to the part past EOF in the last page',
     why: 'what was stored there, or zeros again: the kernel decides when it cuts the page off',
-    when: ({ cell }) => cell instanceof FilePage,
+    when: ({ cell }) => cell.within !== null,
     on: ['csrg', 'freebsd', 'dragonfly', 'netbsd'],
   },
   {

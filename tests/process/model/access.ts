@@ -1,27 +1,28 @@
-/**
- * Accesses of the model: loads and stores, and the calls that move bytes between memory and files.
- */
+/** Accesses of the model: loads and stores, stacks that grow by them, and the calls that move bytes between memory and files. */
 import * as F from '@faultline/core';
-import { type Cell, must, type Open } from './cell.js';
-import { Model, type ModelProcess, type Numbers, type Place } from './model.js';
+import { must } from '../mismatch.js';
+import type { Cell, Open } from './cell.js';
+import { Model, type ModelProcess, type Numbers, type Place, STACK_STEP } from './model.js';
 
 const { PAGE_SIZE } = F;
 
-/** Part of a range of bytes that lies in one page: where in the page, and where in the range. */
-type Piece = Numbers<'vpn' | 'offset' | 'at' | 'length'>;
-
-function piecesOf(address: number, length: number): Piece[] {
-  const pieces: Piece[] = [];
-  for (let at = 0; at < length; ) {
-    const offset = (address + at) % PAGE_SIZE;
-    const size = Math.min(PAGE_SIZE - offset, length - at);
-    pieces.push({ vpn: Math.floor((address + at) / PAGE_SIZE), offset, at, length: size });
-    at += size;
+/** The parts of a range of bytes that lie in one page each: `offset` in the page, `at` in the range. */
+function* piecesOf(address: number, length: number) {
+  for (let at = 0, size = 0; at < length; at += size) {
+    const [vpn, offset] = [Math.floor((address + at) / PAGE_SIZE), (address + at) % PAGE_SIZE];
+    size = Math.min(PAGE_SIZE - offset, length - at);
+    yield { vpn, offset, at, length: size };
   }
-  return pieces;
 }
 
 const cellOf = (p: ModelProcess, vpn: number): Cell => (p.places.get(vpn) as Place).cell;
+
+/** The lowest page of a stack that may grow down to a page, if that is missing. */
+function stackAbove(p: ModelProcess, vpn: number): Place | undefined {
+  const above = Math.min(...[...p.places.keys()].filter((one) => one >= vpn));
+  const place = p.places.get(above);
+  return above > vpn && place !== undefined && place.room >= above - vpn ? place : undefined;
+}
 
 /** How an access came out: the signal with its code, and where. Null: it went through. */
 export type Trap = { readonly why: string; readonly address: number } | null;
@@ -32,43 +33,51 @@ export type Transfer = Numbers<'at' | 'address' | 'length'> & { readonly open: O
 export class AccessModel extends Model {
   /** What an access to a page may come to. */
   private outcomes(p: ModelProcess, vpn: number, need: number): readonly string[] {
-    const { rules } = this;
-    const { missing, protection, pastEnd } = rules.signals;
+    const { signals, allows, stackHides, lockedRefuses } = this.rules;
     const place = p.places.get(vpn);
-    if (place === undefined) return [missing];
+    if (place === undefined) return [(stackAbove(p, vpn)?.sure ?? 0) > 0 ? 'a larger stack' : signals.missing];
     const { cell, prot, wired, shared } = place;
-    const write = need === F.PROT_WRITE;
-    const wanted = write ? rules.storeNeeds : need;
     const present = cell.present();
-    if ((prot & wanted) !== wanted) {
-      const refused = rules.stackHides && vpn >= p.stackStart ? missing : protection;
-      // Hardware that tells fewer permissions apart than the map does lets some through, where there is a translation.
-      const readable = rules.translatedIsReadable && need === F.PROT_READ && prot !== 0;
-      const writable = rules.translatedIsWritable && write && (prot & F.PROT_WRITE) !== 0;
-      return present !== false && (readable || writable) ? ['ok', refused] : [refused];
+    const allowed = allows(prot, need);
+    if (allowed !== true) {
+      const refused = stackHides && vpn >= p.stackStart ? signals.missing : signals.protection;
+      return allowed === 'translated' && present !== false ? ['ok', refused] : [refused];
     }
-    if (rules.lockedRefuses && wired !== 0 && write && present === true && !shared) return ['ok', protection];
-    return present === null ? ['ok', pastEnd] : [present ? 'ok' : pastEnd];
+    if (lockedRefuses && need === F.PROT_WRITE && wired !== 0 && !shared && present) return ['ok', signals.protection];
+    return present === null ? ['ok', signals.pastEnd] : [present ? 'ok' : signals.pastEnd];
   }
 
-  /** How many bytes can be reached in any case, and how many perhaps. */
-  private reach(p: ModelProcess, address: number, length: number, need: number): { sure: number; most: number } {
-    const open = piecesOf(address, length)
-      .map(({ vpn, at }) => ({ at, outcomes: this.outcomes(p, vpn, need) }))
-      .filter(({ outcomes }) => outcomes.join() !== 'ok');
-    const refused = open.find(({ outcomes }) => outcomes[0] !== 'ok');
-    return { sure: open[0]?.at ?? length, most: refused?.at ?? length };
+  /** A stack that the system has made larger for a page: by whole steps, as far as there is room. */
+  private grow(p: ModelProcess, vpn: number): void {
+    const top = stackAbove(p, vpn);
+    if (top === undefined || p.shows(vpn) === undefined) return;
+    const step = Math.min(Math.ceil((top.vpn - vpn) / STACK_STEP) * STACK_STEP, top.room);
+    let start = vpn;
+    while (!p.places.has(start - 1) && p.shows(start - 1) !== undefined) start--;
+    const count = top.vpn - start;
+    must(count <= step && (count === step || top.sure === 0 || p.places.has(start - 1)), `a stack grew by ${count}`);
+    const [room, sure] = [top.room - count, count === step ? Math.max(top.sure - count, 0) : 0];
+    this.map(p, { start, count, prot: this.rules.grownProt || top.prot, max: top.max, room, sure });
+    // Only where what has grown is gone again, what was above it may grow once more.
+    for (const place of p.places.values()) if (place.vpn >= top.vpn && place.room === top.room) place.sure = 0;
+  }
+
+  /** How many bytes can be reached in any case, and how many perhaps; and the pieces that may stop an access, with all that they may come to. */
+  private reach(p: ModelProcess, address: number, length: number, need: number) {
+    for (const { vpn } of piecesOf(address, length)) this.grow(p, vpn);
+    const pieces = [...piecesOf(address, length)].map(({ vpn, at }) => ({ at, outcomes: this.outcomes(p, vpn, need) }));
+    const open = pieces.filter(({ outcomes }) => outcomes.join() !== 'ok');
+    const most = open.find(({ outcomes }) => outcomes[0] !== 'ok')?.at ?? length;
+    return { sure: open[0]?.at ?? length, most, stops: open.filter(({ at }) => at <= most) };
   }
 
   /** The trap must be the right one at the right place; whether the access went through. */
   trapped(p: ModelProcess, address: number, length: number, need: number, trap: Trap): boolean {
-    const { sure, most } = this.reach(p, address, length, need);
-    const outcomes = (at: number): readonly string[] => this.outcomes(p, Math.floor((address + at) / PAGE_SIZE), need);
+    const { most, stops } = this.reach(p, address, length, need);
     if (trap === null && most === length) return true;
-    const { why, at } = trap === null ? { why: 'went through', at: most } : { ...trap, at: trap.address - address };
-    const right = at >= sure && at <= most && at < length && outcomes(at).includes(why);
-    const expected = sure < length ? outcomes(trap === null ? most : sure).join(' or ') : 'a success';
-    must(right || (this.scarce && why === 'SIGKILL NOMEM'), `${why} at +${at}, not ${expected}`);
+    const right = stops.some(({ at, outcomes }) => trap?.address === address + at && outcomes.includes(trap.why));
+    const expected = stops.map(({ at, outcomes }) => `${outcomes.join(' or ')} at ${address + at}`).join(', ');
+    must(right || (this.scarce && trap?.why === 'SIGKILL NOMEM'), `${JSON.stringify(trap)}, not ${expected || null}`);
     return false;
   }
 
@@ -90,17 +99,8 @@ export class AccessModel extends Model {
     for (const { vpn } of piecesOf(address, length)) p.places.get(vpn)?.cell.maybeCopied();
   }
 
-  copyin(p: ModelProcess, address: number, seen: Uint8Array, actual: F.CallResult): void {
-    if (this.copied(p, address, seen.length, F.PROT_READ, actual).done) this.see(p, address, seen);
-  }
-
-  copyout(p: ModelProcess, address: number, bytes: Uint8Array, actual: F.CallResult): void {
-    const { done, moved } = this.copied(p, address, bytes.length, F.PROT_WRITE, actual);
-    this.store(p, address, bytes.subarray(0, moved), done);
-  }
-
-  /** Whether all was moved; if not, how many bytes may have been. A bad buffer is EFAULT, whatever was moved before it. */
-  private copied(p: ModelProcess, address: number, length: number, need: number, actual: F.CallResult) {
+  /** Whether the kernel has moved all; if not, how many bytes may have been. A bad buffer is EFAULT, whatever was moved before it. */
+  copied(p: ModelProcess, address: number, length: number, need: number, actual: F.CallResult) {
     const { sure, most } = this.reach(p, address, length, need);
     const done = this.judge(actual, [most < length && 'EFAULT'], [(sure < length || this.scarce) && 'EFAULT']);
     must(!done || actual === length, `moved ${actual} bytes, not ${length}`);
@@ -110,14 +110,13 @@ export class AccessModel extends Model {
   /** In the order in which it is made: each part lies in one page of the file and one of memory. */
   transfer(p: ModelProcess, { open, write, at, address, length }: Transfer, actual: F.CallResult): boolean {
     if (open === null || (open.flags & 3) === (write ? F.O_RDONLY : F.O_WRONLY)) return this.judge(actual, ['EBADF']);
-    const { file } = open;
-    const oldSize = file.size;
+    const oldSize = open.file.size;
     const count = write ? length : Math.max(Math.min(length, oldSize - at), 0);
-    if (count > 0 && at + count > oldSize) file.resize(at + count);
+    if (count > 0 && at + count > oldSize) open.file.resize(at + count);
     const { done, moved } = this.copied(p, address, count, write ? F.PROT_READ : F.PROT_WRITE, actual);
     for (const inFile of piecesOf(at, moved)) {
       for (const { vpn, offset, at: from, length: size } of piecesOf(address + inFile.at, inFile.length)) {
-        const page = { cell: file.page(inFile.vpn), offset: inFile.offset + from };
+        const page = { cell: open.file.page(inFile.vpn), offset: inFile.offset + from };
         const place = { cell: cellOf(p, vpn), offset };
         const [source, target] = write ? [place, page] : [page, place];
         const bytes = source.cell.values().map((value) => value.subarray(source.offset, source.offset + size));
@@ -125,7 +124,7 @@ export class AccessModel extends Model {
       }
     }
     // The file has its old length again when the buffer was bad.
-    if (!done && file.size > oldSize) file.resize(oldSize);
+    if (!done && open.file.size > oldSize) open.file.resize(oldSize);
     return done;
   }
 }

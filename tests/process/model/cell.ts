@@ -1,43 +1,30 @@
 /**
- * One page of memory as processes show it: the contents that it may have.
- *
- * Nearly always that is one. More are possible where the systems leave something open:
- *
- *     a copy may or may not have been made (mlock of a private page, an access that failed half way): both
- *     MADV_FREE was given: what was there, what was there before, or zeros, and that may still change (`volatile`)
- *     behind the end of a file, in its last page: as it was stored, or zeros again (`FilePage`)
+ * One page of memory as processes show it: the contents that it may have. Nearly always that is one. There are more where a copy may or may not
+ * have been made (mlock of a private page, an access that failed half way), after MADV_FREE (what was there, what was there before, or zeros, and
+ * that may still change: `volatile`), and behind the end of a file, in its last page (what was stored, or zeros again).
  *
  * A private page of a file, not yet stored to, shows the page of the file: its option is that other cell. Whoever sees bytes tells the
  * cell; they must be possible, and what they rule out is forgotten. A store makes each possibility one of the cell's own.
- *
- * Files, at the end, are such pages in a row: mappings show them as they are.
  */
 import { PAGE_SIZE } from '@faultline/core';
-
-/** The model and a system differ. */
-export class Mismatch extends Error {
-  override readonly name = 'Mismatch';
-}
-
-/** What must be so, or else the message of a Mismatch. */
-export function must(so: boolean, message: string): void {
-  if (!so) throw new Mismatch(message);
-}
+import { difference, must, TooOpen } from '../mismatch.js';
 
 /** Bytes, which nobody changes any more, or whatever another cell shows. */
 type Option = Uint8Array | Cell;
 
 export const ZEROS = new Uint8Array(PAGE_SIZE);
-/** With more possibilities than this too much is open to go on (`TooOpen`): no mistake of anybody. */
+/** With more possibilities than this too much is open to go on. */
 const OPTIONS_MAX = 64;
 
 export class Cell {
   /** How often somebody has looked where more than one thing could be seen. */
   static openlySeen = 0;
-  /** Places that show it. */
-  holders = 0;
+  /** Of a page of a file: how many of its bytes the file has. */
+  within: number | null = null;
+  /** The file has had none of them once: since then no lock keeps the page in memory. */
+  cutOff = false;
   /** Cells that show this one until a copy is made, nobody knows when. */
-  private followers: Cell[] = [];
+  private readonly followers: Cell[] = [];
 
   constructor(
     public options: readonly Option[] = [ZEROS],
@@ -47,12 +34,16 @@ export class Cell {
     public volatile = false,
   ) {}
 
-  protected candidates(): readonly Option[] {
-    return this.volatile ? [...this.options, ...this.older] : this.options;
+  private candidates(): readonly Option[] {
+    const { options, older, volatile, within } = this;
+    if (within === null || within === PAGE_SIZE) return volatile ? [...options, ...older] : options;
+    const cut = options.map((stored) => withBytes(stored as Uint8Array, within, ZEROS.subarray(within)));
+    return distinct([...options, ...cut]);
   }
 
   /** Whether there is a page: false behind the end of a file, null where that depends on what the kernel has copied. */
   present(): boolean | null {
+    if (this.within !== null) return this.within > 0;
     const [first = true, ...others] = this.candidates().map((option) => !(option instanceof Cell) || option.present());
     return others.every((other) => other === first) ? first : null;
   }
@@ -67,7 +58,7 @@ export class Cell {
     const shows = (value: Uint8Array) => Buffer.compare(value.subarray(offset, offset + seen.length), seen) === 0;
     const possible = this.values();
     if (possible.length > 1) Cell.openlySeen++;
-    if (!possible.some(shows)) throw new Mismatch(`${page}: ${difference(possible, offset, seen)}`);
+    must(possible.some(shows), () => `${page}: ${difference(possible, offset, seen)}`);
     if (this.volatile) return;
     this.options = this.candidates().filter((option) => valuesOf(option).some(shows));
     const [only, ...others] = this.options;
@@ -77,17 +68,16 @@ export class Cell {
   /** One of these is stored at the offset; or, where that was not `done`, perhaps nothing. */
   store(offset: number, bytes: readonly Uint8Array[], done = true): void {
     // Who shows this page may have made its copy just before.
-    this.followers = this.followers.filter(({ options }) => options.includes(this));
     for (const follower of this.followers) follower.maybeCopied();
     const made = this.values().flatMap((value) => bytes.map((one) => withBytes(value, offset, one)));
     this.options = distinct(done ? made : [...made, ...this.options]);
-    if (this.options.length > OPTIONS_MAX) throw Object.assign(new Error('too many contents'), { name: 'TooOpen' });
+    if (this.options.length > OPTIONS_MAX) throw new TooOpen('too many contents');
     if (done) this.volatile = false;
   }
 
   /** A copy of what it shows may have been made just now, unseen. */
   maybeCopied(): void {
-    const shows = this.options.some((option) => option instanceof Cell);
+    const shows = this.candidates().some((option) => option instanceof Cell);
     if (shows) this.options = distinct([...this.options, ...this.values()]);
   }
 
@@ -95,9 +85,8 @@ export class Cell {
   twin(): Cell {
     if (!this.volatile) this.older = distinct([...this.older, ...this.options]);
     const twin = new Cell(this.options, this.older, this.volatile);
-    for (const option of this.options) {
+    for (const option of this.options)
       if (option instanceof Cell && option.followers.includes(this)) option.followers.push(twin);
-    }
     return twin;
   }
 
@@ -110,44 +99,17 @@ export class Cell {
   }
 }
 
-/** A page of a file. Behind the end of the file, in its last page, there is what was stored or zeros: the kernel decides when. */
-export class FilePage extends Cell {
-  /** Bytes of it that are within the file. */
-  within = 0;
-
-  override present(): boolean {
-    return this.within > 0;
-  }
-
-  protected override candidates(): readonly Option[] {
-    const { within, options } = this;
-    if (within === PAGE_SIZE) return options;
-    const cut = options.map((stored) => withBytes(stored as Uint8Array, within, ZEROS.subarray(within)));
-    return distinct([...options, ...cut]);
-  }
-}
-
+/** Pages in a row: mappings show them as they are. */
 export class ModelFile {
-  private readonly pages = new Map<number, FilePage>();
+  readonly pages = new Map<number, Cell>();
   size = 0;
 
-  constructor(contents: Uint8Array) {
-    this.resize(contents.length);
-    for (let at = 0; at < contents.length; at += PAGE_SIZE) {
-      this.page(at / PAGE_SIZE).store(0, [contents.subarray(at, at + PAGE_SIZE)]);
-    }
-  }
-
-  page(index: number): FilePage {
-    const page = this.pages.get(index) ?? new FilePage();
+  page(index: number): Cell {
+    const page = this.pages.get(index) ?? new Cell();
     this.pages.set(index, page);
     page.within = Math.min(Math.max(this.size - index * PAGE_SIZE, 0), PAGE_SIZE);
+    page.cutOff ||= page.within === 0;
     return page;
-  }
-
-  /** The pages that it would have with so many bytes. */
-  pagesBelow(bytes: number): ReadonlySet<FilePage> {
-    return new Set([...this.pages].flatMap(([index, page]) => (index * PAGE_SIZE < bytes ? [page] : [])));
   }
 
   /** ftruncate, and what write does to the length: nothing from beyond either end comes back. */
@@ -181,11 +143,4 @@ function withBytes(value: Uint8Array, offset: number, bytes: Uint8Array): Uint8A
   const copy = value.slice();
   copy.set(bytes, offset);
   return copy;
-}
-
-function difference([expected, ...others]: readonly Uint8Array[], offset: number, seen: Uint8Array): string {
-  if (expected === undefined) return 'the page shows something where there is nothing';
-  const at = seen.findIndex((byte, i) => byte !== expected[offset + i]);
-  const rest = others.length > 0 ? `, nor any of ${others.length} other contents` : '';
-  return `byte ${offset + at} of the page is ${seen[at]}, not ${expected[offset + at]}${rest}`;
 }

@@ -6,13 +6,19 @@
  * on with what was answered. `scarce`: memory or swap may run out, so calls may be refused with ENOMEM or EAGAIN.
  */
 import * as F from '@faultline/core';
+import { must } from '../mismatch.js';
 import type { Rules } from '../rules.js';
-import { Cell, FilePage, type ModelFile, must, type Open, ZEROS } from './cell.js';
+import { Cell, type ModelFile, type Open, ZEROS } from './cell.js';
 
+/** Pages that stacks begin with, and by which they grow. */
+export const STACK_STEP = 32;
 const { PAGE_SIZE, USER_MAX_ADDRESS, USER_MAX_PAGE, USER_MIN_PAGE } = F;
 
-/** A page that is mapped. `lost`: permissions of `max` that it may have lost; `wired`: how often it is locked, NaN: perhaps. */
-export interface Place extends Numbers<'vpn' | 'max'>, Record<'prot' | 'inherit' | 'lost' | 'wired', number> {
+/**
+ * A page that is mapped. `lost`: permissions of `max` that it may have lost; `wired`: how often it is locked, NaN: perhaps. Below the lowest page
+ * of a stack, more comes up when it is accessed: `room` pages at most, for sure only `sure`.
+ */
+export interface Place extends Record<'vpn' | 'prot' | 'max' | 'lost' | 'inherit' | 'wired' | 'room' | 'sure', number> {
   cell: Cell;
   /** MAP_SHARED, or inherited by INHERIT_SHARE. */
   readonly shared: boolean;
@@ -26,6 +32,8 @@ export class ModelProcess {
   limits = { data: 32 * 2 ** 30, addressSpace: Number.POSITIVE_INFINITY, lockedMemory: Number.POSITIVE_INFINITY };
   dataStart = 0;
   dataEnd = 0;
+  /** The protection of a page in the system, for what is left open. */
+  shows: (vpn: number) => number | undefined = () => undefined;
   /** mlockall(MCL_FUTURE). */
   future = false;
   /** First page of the stack region. */
@@ -36,7 +44,7 @@ export type Numbers<N extends string> = Readonly<Record<N, number>>;
 export type MapCall = Numbers<'address' | 'length' | 'prot' | 'flags' | 'fd' | 'offset'>;
 /** Pages that are mapped at once, from page `first` of the file on, or full of zeros. */
 export type Mapping = Numbers<'start' | 'count' | 'prot'> &
-  Partial<Numbers<'max' | 'first'> & { readonly shared: boolean; readonly file: ModelFile | undefined }>;
+  Partial<Numbers<'max' | 'first' | 'room' | 'sure'> & { shared: boolean; file: ModelFile | undefined }>;
 type Refusal = F.Errno | 0 | false | undefined | readonly (F.Errno | 0)[];
 
 export class Model {
@@ -58,10 +66,18 @@ export class Model {
     return false;
   }
 
-  /** What the calls refuse of a range in any case. */
-  private badRange(address: number, length: number, outside = this.rules.outside): Refusal {
-    if (this.rules.unaligned === 'refused' && address % PAGE_SIZE !== 0) return 'EINVAL';
-    return outside === 'refused' && (address < this.rules.lowest || address + length > USER_MAX_ADDRESS) && 'EINVAL';
+  /** The pages of a range, and what calls refuse of one. `clamped`: what is not of user space is cut off, though it was `asked` for. */
+  range(p: ModelProcess, address: number, length: number, clamped = false) {
+    const { unaligned, outside, lowest } = this.rules;
+    const cut = (vpn: number): number => (clamped ? Math.min(Math.max(vpn, USER_MIN_PAGE), USER_MAX_PAGE) : vpn);
+    const [first, behind] = [Math.floor(address / PAGE_SIZE), Math.ceil((address + length) / PAGE_SIZE)];
+    const [start, end] = [cut(first), cut(behind)];
+    const places = [...p.places.values()].filter(({ vpn }) => vpn >= start && vpn < end);
+    const hole = length > 0 && places.length < end - start;
+    const crooked: Refusal = unaligned === 'refused' && address % PAGE_SIZE !== 0 && 'EINVAL';
+    const beyond: Refusal = crooked || ((address < lowest || address + length > USER_MAX_ADDRESS) && 'EINVAL');
+    const bad = outside === 'refused' ? beyond : crooked;
+    return { start, places, hole, asked: behind - first, empty: length === 0 || start === end, bad, beyond };
   }
 
   mmap(p: ModelProcess, call: MapCall, actual: F.CallResult): void {
@@ -69,6 +85,7 @@ export class Model {
     const { address, length, prot, flags, fd, offset } = call;
     const has = (flag: number): boolean => (flags & flag) !== 0;
     const [anon, fixed, shared] = [has(F.MAP_ANON), has(F.MAP_FIXED), has(F.MAP_SHARED)];
+    const [stack, locked] = [has(F.MAP_STACK) && rules.stacks, has(F.MAP_WIRED) && rules.mapLocks && prot !== 0];
     const open = anon ? undefined : p.fds[fd];
     // By the mode of the descriptor: nothing is stored through what can only be read, nothing read through what can only be written.
     const max = open ? ([shared ? 5 : 7, 6, 7][open.flags & 3] as number) : 7;
@@ -85,67 +102,56 @@ export class Model {
       (flags & 3) === 3 && rules.both,
       !anon && !open && 'EBADF',
       (prot & ~max) !== 0 && 'EACCES',
+      stack && (prot & 3) !== 3 && 'EINVAL',
     ];
     if (length === 0 && typeof actual === 'number' && (remainder === 0 || !rules.mapsRemainder)) return;
     const space = p.places.size * PAGE_SIZE + length > p.limits.addressSpace;
     // Without a fixed place the search goes upwards from the wish.
     const high = !fixed && address > USER_MAX_ADDRESS / 2;
-    if (!this.judge(actual, refusals, [(space || high) && 'ENOMEM', p.future && ['EAGAIN', 'ENOMEM']])) return;
+    const base = (fixed || typeof actual === 'string' ? address : actual) - remainder;
+    const { start, places } = this.range(p, base, count * PAGE_SIZE);
+    if (!this.judge(actual, refusals, [(space || high) && 'ENOMEM', (locked || p.future) && ['EAGAIN', 'ENOMEM']])) {
+      // It may have failed half way: what was in a fixed range is gone.
+      const halfway = fixed && (actual === 'ENOMEM' || actual === 'EAGAIN');
+      for (const place of halfway ? places : []) if (p.shows(place.vpn) === undefined) p.places.delete(place.vpn);
+      return;
+    }
     must(!space || !rules.addressLimit, 'more was mapped than RLIMIT_AS allows');
-    const base = (actual as number) - remainder;
     must(fixed ? actual === address : base % PAGE_SIZE === 0 && isUser(base), `mapped at ${actual}`);
-    const { start, places } = pagesIn(p, base, count * PAGE_SIZE);
     must(fixed || places.length === 0, `${actual} is in use`);
-    if (!fixed) p.placed = [...p.placed, actual as number];
-    this.remove(p, places);
-    this.map(p, { start, count, prot, max, shared, file: open?.file, first: Math.floor(offset / PAGE_SIZE) });
+    for (const { vpn } of places) p.places.delete(vpn);
+    const room = stack ? Math.max(count - STACK_STEP, 0) : 0;
+    const what = { shared, file: open?.file, first: Math.floor(offset / PAGE_SIZE), room };
+    this.map(p, { start: start + room, count: count - room, prot, max, ...what });
+    if (locked && !p.future) this.lock(this.range(p, base, count * PAGE_SIZE).places, 'any', () => 1);
   }
 
-  /** mmap failed half way: what was in its range may be gone, as `isMapped` knows. */
-  lose(p: ModelProcess, call: MapCall, isMapped: (address: number) => boolean): void {
-    const { places } = pagesIn(p, call.address - remainderOf(call), call.length + remainderOf(call));
-    for (const place of places) if (!isMapped(place.vpn * PAGE_SIZE)) this.remove(p, [place]);
-  }
-
-  private map(p: ModelProcess, mapping: Mapping): void {
-    const { start, count, prot, max = 7, shared = false, file, first = 0 } = mapping;
+  protected map(p: ModelProcess, mapping: Mapping): void {
+    const { start, count, prot, max = 7, shared = false, file, first = 0, room = 0, sure = room } = mapping;
     const inherit = shared ? F.INHERIT_SHARE : F.INHERIT_COPY;
     for (let i = 0; i < count; i++) {
       const shown = file?.page(first + i);
       const cell = shared && shown ? shown : new Cell(shown && [shown]);
-      this.put(p, { vpn: start + i, cell, prot, max, inherit, lost: 0, wired: 0, shared });
+      p.places.set(start + i, { vpn: start + i, cell, prot, max, inherit, lost: 0, wired: 0, shared, room, sure });
     }
-    if (p.future) this.lock(pagesIn(p, start * PAGE_SIZE, count * PAGE_SIZE).places);
-  }
-
-  private put(p: ModelProcess, place: Place): void {
-    place.cell.holders++;
-    p.places.set(place.vpn, place);
-  }
-
-  private remove(p: ModelProcess, places: Iterable<Place>): void {
-    for (const { vpn, cell } of places) {
-      cell.holders--;
-      p.places.delete(vpn);
-    }
+    if (p.future) this.lock(this.range(p, start * PAGE_SIZE, count * PAGE_SIZE).places);
   }
 
   munmap(p: ModelProcess, address: number, length: number, actual: F.CallResult): void {
     const { munmapNothing, munmapHole } = this.rules;
-    const { places, hole } = pagesIn(p, address, length);
+    const { places, hole, beyond } = this.range(p, address, length);
     // Nothing is nothing before it is looked where; wherever that is a success, it may be one outside of user space too.
     if (length === 0 && actual === 0 && munmapNothing === 0) return;
-    const refusals = [this.badRange(address, length, 'refused'), length === 0 && munmapNothing, hole && munmapHole];
-    if (this.judge(actual, refusals) && length > 0) this.remove(p, places);
+    if (!this.judge(actual, [beyond, length === 0 && munmapNothing, hole && munmapHole])) return;
+    for (const { vpn } of places) p.places.delete(vpn);
   }
 
   mprotect(p: ModelProcess, address: number, length: number, prot: number, actual: F.CallResult): void {
-    const { places } = pagesIn(p, address, length);
+    const { places, bad } = this.range(p, address, length);
     const beyond = places.some(({ max }) => (prot & ~max) !== 0) && 'EACCES';
     const unsure = places.some(({ lost }) => (prot & lost) !== 0) && 'EACCES';
     // What is to be locked as soon as it may be accessed, and cannot be, may be an error.
-    const maybe: Refusal[] = [unsure, p.future && this.rules.futureProtect];
-    if (!this.judge(actual, [this.badRange(address, length), beyond], maybe)) return;
+    if (!this.judge(actual, [bad, beyond], [unsure, p.future && this.rules.futureProtect])) return;
     for (const place of places) {
       place.prot = prot;
       place.lost &= ~prot;
@@ -156,26 +162,23 @@ export class Model {
   }
 
   minherit(p: ModelProcess, address: number, length: number, how: number, actual: F.CallResult): void {
-    if (!this.judge(actual, [how > F.INHERIT_NONE && 'EINVAL', this.badRange(address, length)])) return;
-    for (const place of pagesIn(p, address, length).places) place.inherit = how;
+    const { places, bad } = this.range(p, address, length);
+    if (!this.judge(actual, [how > F.INHERIT_NONE && 'EINVAL', bad])) return;
+    for (const place of places) place.inherit = how;
   }
 
   madvise(p: ModelProcess, address: number, length: number, advice: number, actual: F.CallResult): void {
     const { madvise, adviceFree, adviseMissing, freeWired } = this.rules;
-    const { places, hole } = pagesIn(p, address, length);
+    const { places, hole, beyond } = this.range(p, address, length);
     const unknown = advice > 4 && advice !== adviceFree && 'EINVAL';
-    const refusals: Refusal[] = madvise ? [unknown, this.badRange(address, length, 'refused')] : ['EOPNOTSUPP'];
+    const refusals: Refusal[] = madvise ? [unknown, beyond] : ['EOPNOTSUPP'];
     this.judge(actual, refusals, [(hole || length === 0) && adviseMissing, places.some(isLocked) && freeWired]);
     if (advice !== adviceFree || refusals.includes(actual as F.Errno)) return;
-    for (const { cell } of places) cell.volatile ||= !(cell instanceof FilePage);
+    for (const { cell } of places) cell.volatile ||= cell.within === null;
   }
 
   /** What may be written may be copied at once; what can be neither read nor written may lose being written for good. */
-  private lock(
-    places: readonly Place[],
-    written: 'prot' | 'max' | 'any' = 'any',
-    times = (_: Place) => Number.NaN,
-  ): void {
+  private lock(places: readonly Place[], written: 'prot' | 'max' | 'any' = 'any', times = perhaps): void {
     for (const place of places) {
       place.wired = times(place);
       if (written === 'any' || (place[written] & F.PROT_WRITE) !== 0) place.cell.maybeCopied();
@@ -192,7 +195,7 @@ export class Model {
 
   mlock(p: ModelProcess, address: number, length: number, actual: F.CallResult): void {
     const { rules } = this;
-    const { places, hole, asked, empty } = pagesIn(p, address, length, rules.lockClamped);
+    const { places, hole, asked, empty, bad } = this.range(p, address, length, rules.lockClamped);
     const gone = places.some(({ cell, wired }) => cell.present() === false && wired === 0);
     const most = p.limits.lockedMemory / PAGE_SIZE - asked;
     const locked = [...p.places.values()].filter(isLocked);
@@ -200,18 +203,17 @@ export class Model {
     const perhaps = locked.length > most || this.lockedMost() + asked > this.memoryPages * rules.lockable;
     const missing = (hole || (gone && length > 0)) && rules.mlockMissing;
     const maybe = [perhaps && rules.lockLimit, (empty || places.some(mayNotLock)) && rules.mlockMissing];
-    const done = this.judge(actual, [missing, this.badRange(address, length), over && rules.lockLimit], maybe);
+    const done = this.judge(actual, [missing, bad, over && rules.lockLimit], maybe);
     const times = ({ wired }: Place): number => (done ? (rules.mlockNests ? wired + 1 : 1) : wired);
     this.lock(places, rules.lockCopiesByMaximum ? 'max' : 'prot', times);
   }
 
   munlock(p: ModelProcess, address: number, length: number, actual: F.CallResult): void {
     const { mlockNests, lockClamped, munlockMissing, munlockUnwired } = this.rules;
-    const { places, hole, empty } = pagesIn(p, address, length, lockClamped);
+    const { places, hole, empty, bad } = this.range(p, address, length, lockClamped);
     const unwired = length > 0 && places.some(({ wired }) => wired === 0) && munlockUnwired;
-    const refusals = [hole && munlockMissing, unwired, this.badRange(address, length)];
-    const unsure = empty || places.some(({ wired }) => Number.isNaN(wired));
-    if (!this.judge(actual, refusals, unsure ? [munlockMissing, munlockUnwired] : [])) return;
+    const maybe = empty || places.some(({ wired }) => Number.isNaN(wired)) ? [munlockMissing, munlockUnwired] : [];
+    if (!this.judge(actual, [hole && munlockMissing, unwired, bad], maybe)) return;
     for (const place of places) place.wired = mlockNests && place.wired > 0 ? place.wired - 1 : 0;
   }
 
@@ -239,40 +241,38 @@ export class Model {
     const { rules } = this;
     // Length 0 means the entry that holds the address, whose ends the model does not know.
     const entry = length === 0;
-    const { places, hole } = pagesIn(p, address, entry ? 1 : length);
+    const { places, hole, empty, bad } = this.range(p, address, entry ? 1 : length, !entry && rules.msyncClamped);
     const locked = (flags & F.MS_INVALIDATE) !== 0 && (entry ? [...p.places.values()] : places).some(isLocked);
-    const onlyFile = !entry && places.length <= 1 && places[0]?.cell instanceof FilePage;
+    const onlyFile = !entry && places.length <= 1 && places[0]?.cell.within !== null;
     const missing = hole && (entry ? 'EINVAL' : rules.msyncMissing);
-    const maybe: Refusal[] = [locked && rules.msyncLocked, rules.msyncFilesOnly && !onlyFile && 'EINVAL'];
-    this.judge(actual, [rules.msyncFlags(flags), this.badRange(address, length), missing], maybe);
+    const unsuited = (rules.msyncFilesOnly && !onlyFile && 'EINVAL') || (empty && rules.msyncMissing);
+    this.judge(actual, [rules.msyncFlags(flags), bad, missing], [locked && rules.msyncLocked, unsuited]);
   }
 
   mincore(p: ModelProcess, address: number, length: number, vector: Uint8Array, actual: F.CallResult): void {
     const { mincore, mincoreHole, mincoreUnaligned } = this.rules;
-    const { start, hole, asked } = pagesIn(p, address, length);
-    const bad =
-      address + length > USER_MAX_ADDRESS || (mincoreUnaligned && (address % PAGE_SIZE !== 0 || length === 0));
-    const refusals: Refusal[] = [hole && mincoreHole, vector.length < asked && 'EFAULT', bad && 'EINVAL'];
-    if (!this.judge(actual, mincore ? refusals : ['EOPNOTSUPP'], [address < PAGE_SIZE && 'EINVAL'])) return;
+    const { start, hole, asked } = this.range(p, address, length);
+    const uneven = mincoreUnaligned && (address % PAGE_SIZE !== 0 || length === 0);
+    const bad = (uneven || address + length > USER_MAX_ADDRESS) && 'EINVAL';
+    const refusals = mincore ? [hole && mincoreHole, vector.length < asked && 'EFAULT', bad] : ['EOPNOTSUPP'];
+    if (!this.judge(actual, refusals as Refusal[], [address < PAGE_SIZE && 'EINVAL'])) return;
     for (const [i, answer] of vector.entries()) {
       const place = p.places.get(start + i);
-      const locked = place !== undefined && place.wired >= 1 && place.cell.present() === true;
-      const right = locked ? (answer & F.MINCORE_INCORE) !== 0 : place !== undefined || answer === 0;
-      must(right, `page ${start + i} is ${locked ? 'locked' : 'not mapped'}, and mincore says ${answer}`);
+      const right = place === undefined ? answer === 0 : !staysIn(place) || (answer & F.MINCORE_INCORE) !== 0;
+      must(right, `mincore of page ${start + i} says ${answer}`);
     }
   }
 
   /** `sbrk`: the answer is the old end. */
   brk(p: ModelProcess, address: number, actual: F.CallResult, success = 0): void {
     const [from, to] = [p.dataEnd, address].map((end) => Math.ceil(end / PAGE_SIZE) * PAGE_SIZE) as [number, number];
-    const { start, places, asked: count } = pagesIn(p, from, to - from);
-    const below = address < p.dataStart && this.rules.brkBelow;
+    const { start, places, asked: count } = this.range(p, from, to - from);
     const beyond = (address - p.dataStart > p.limits.data || places.length > 0) && 'ENOMEM';
     const space = (p.places.size + count) * PAGE_SIZE > p.limits.addressSpace && 'ENOMEM';
-    if (!this.judge(actual, [below, beyond], [space])) return;
+    if (!this.judge(actual, [address < p.dataStart && this.rules.brkBelow, beyond], [space])) return;
     must(actual === success, `answered ${actual}, not ${success}`);
     this.map(p, { start, count, prot: this.rules.dataProt });
-    this.remove(p, pagesIn(p, to, from - to).places);
+    for (const { vpn } of this.range(p, to, from - to).places) p.places.delete(vpn);
     p.dataEnd = address;
   }
 
@@ -284,55 +284,41 @@ export class Model {
 
   /** `whole`: what is not to be inherited comes along too (clone). */
   fork(parent: ModelProcess, whole: boolean): ModelProcess {
+    const cells = this.processes.flatMap(({ places }) => [...places.values()].map(({ cell }) => cell));
     const child = Object.assign(this.spawn(0), parent, { places: new Map(), fds: [...parent.fds], future: false });
     for (const place of parent.places.values()) {
-      const shared = place.inherit === F.INHERIT_SHARE;
       if (place.inherit === F.INHERIT_NONE && !whole) continue;
-      this.put(child, { ...place, wired: 0, shared, cell: shared ? place.cell : this.copy(place) });
+      const shared = place.inherit === F.INHERIT_SHARE;
+      const alone = place.cell.within === null && cells.indexOf(place.cell) === cells.lastIndexOf(place.cell);
+      const cell = shared ? place.cell : this.copy(place, alone);
+      child.places.set(place.vpn, { ...place, wired: 0, shared, cell });
     }
     return child;
   }
 
   /** What the child of a fork gets of a page that it does not share. */
-  private copy(place: Place): Cell {
+  private copy(place: Place, alone: boolean): Cell {
     const { cell, wired } = place;
-    const alone = cell.holders === 1 && !(cell instanceof FilePage);
     const child = alone ? cell.twin() : cell.derive();
     // A locked page is copied at once, and stays as it is for the parent.
     if (wired !== 0) for (const one of alone ? [cell, child] : [child]) one.maybeCopied();
     // What a truncation has taken from under the lock is zeros for the child, which has no file there any more.
     if (wired !== 0 && cell.present() !== true) child.options = [...child.options, ZEROS];
-    if (alone || wired > 0 || !this.rules.copyEndsSharing) return child;
-    cell.holders--;
-    place.cell = cell.derive();
-    place.cell.holders++;
+    if (!alone && !(wired > 0) && this.rules.copyEndsSharing) place.cell = cell.derive();
     return child;
   }
 
   exec(p: ModelProcess, dataStart: number, stackStart: number, image: readonly Mapping[]): void {
-    this.remove(p, p.places.values());
-    Object.assign(p, { dataStart, dataEnd: dataStart, stackStart, future: false });
+    Object.assign(p, { places: new Map(), dataStart, dataEnd: dataStart, stackStart, future: false });
     for (const mapping of image) this.map(p, mapping);
   }
-
-  exit(p: ModelProcess): void {
-    this.remove(p, p.places.values());
-    this.processes.splice(this.processes.indexOf(p), 1);
-  }
-}
-
-/** The pages of a range of addresses. `clamped`: what lies outside of user space is cut off, though it was `asked` for. */
-export function pagesIn(p: ModelProcess, address: number, length: number, clamped = false) {
-  const cut = (vpn: number): number => (clamped ? Math.min(Math.max(vpn, USER_MIN_PAGE), USER_MAX_PAGE) : vpn);
-  const first = Math.floor(address / PAGE_SIZE);
-  const behind = Math.ceil((address + length) / PAGE_SIZE);
-  const [start, end] = [cut(first), cut(behind)];
-  const places = [...p.places.values()].filter(({ vpn }) => vpn >= start && vpn < end);
-  const hole = length > 0 && places.length < end - start;
-  return { start, places, hole, asked: behind - first, empty: length === 0 || start === end };
 }
 
 /** A file is mapped from the start of a page on; the answer of mmap lies as far behind the start as the offset does. */
 const remainderOf = ({ flags, offset }: MapCall): number => ((flags & F.MAP_ANON) !== 0 ? 0 : offset % PAGE_SIZE);
 const isLocked = ({ wired }: Place): boolean => wired !== 0;
 const mayNotLock = ({ cell, prot }: Place): boolean => (prot & F.PROT_READ) === 0 || cell.present() !== true;
+const perhaps = (_: Place): number => Number.NaN;
+/** Locked, and mincore has to know: the page is there, is its own, and has never been behind the end of its file. */
+const staysIn = ({ wired, cell }: Place): boolean =>
+  wired >= 1 && cell.present() === true && !cell.cutOff && !cell.options.some((one) => one instanceof Cell);

@@ -9,7 +9,7 @@ import { ONE_ENTRY, reserves } from '../vm/reserve.js';
 import type { Fault, FaultStage } from './fault-state.js';
 import { KERN_NO_SPACE, KERN_RESOURCE_SHORTAGE, KERN_SUCCESS } from './kern.js';
 import type { MapEntry, VmMap } from './map-entry.js';
-import { MAP_ENTRY_GROWS_DOWN, MAP_ENTRY_GROWS_UP } from './map-entry.js';
+import { clipEnd, MAP_ENTRY_GROWS_DOWN, MAP_ENTRY_GROWS_UP } from './map-entry.js';
 import { mapInsert } from './map-insert.js';
 import type { Vm } from './vm.js';
 
@@ -70,11 +70,14 @@ function growth(needed: number, available: number, gap: number): number {
 }
 
 function* growDown(vm: Vm, thread: Thread, map: VmMap, stack: MapEntry, below: MapEntry, vpn: number): Task<number> {
-  const floor = map.isHead(below) ? map.minPage : below.end;
+  const gap = stack.start - (map.isHead(below) ? map.minPage : below.end);
   const available = Math.min(stack.availSsize, map.stackLimit - stack.stackSize);
-  const pages = growth(stack.start - vpn, available, stack.start - floor);
+  const needed = stack.start - vpn;
+  const pages = growth(needed, available, gap);
   if (pages < 0) return KERN_NO_SPACE;
   if (!reserves(vm, () => ONE_ENTRY)) return KERN_RESOURCE_SHORTAGE;
+  // Whoever has filled the gap remembers no more room than that.
+  if (pages === gap && growth(needed, available, available) > gap) stack.availSsize = gap;
   const start = stack.start - pages;
   const result = yield* mapInsert(vm, thread, map, {
     object: null,
@@ -86,6 +89,8 @@ function* growDown(vm: Vm, thread: Thread, map: VmMap, stack: MapEntry, below: M
     flags: 0,
   });
   if (result !== KERN_SUCCESS) return result;
+  // What lies below may have been made longer instead: the stack has an entry of its own.
+  if (!map.isHead(below)) clipEnd(vm, map, below, start);
   const grown = map.lookup(start) as MapEntry;
   const left = stack.availSsize - pages;
   const size = stack.stackSize + pages;
