@@ -126,6 +126,10 @@ export const DIRECTED: Readonly<Record<string, readonly Operation[]>> = {
     msync(FREE, PAGE_SIZE, F.MS_INVALIDATE),
   ],
   'mincore: mincore: EINVAL out of range: below': [{ op: 'mincore', who, at: 0, length: PAGE_SIZE, short: false }],
+  'access: access: no mapping': [
+    mmap(FREE, PAGE_SIZE, ANON, { prot: 1 }),
+    { op: 'fetch', who, at: FREE + PAGE_SIZE - 2 },
+  ],
   'access: access: protection violation: in the stack region': [
     { op: 'mprotect', who, at: FROM_TOP + 2 * PAGE_SIZE, length: PAGE_SIZE, prot: 1 },
     store(FROM_TOP + 2 * PAGE_SIZE, 7),
