@@ -88,8 +88,10 @@ export class Accesses extends Calls {
         const bytes = Uint8Array.from({ length: width }, (_, i) => (operation.value + i * 3) & 255);
         const range = { address, length: width, need: F.PROT_WRITE };
         const trap = this.attempt(twin, range, () => storeBytes(real, address, bytes));
-        if (this.model.trapped(model, address, width, F.PROT_WRITE, trap)) this.model.store(model, address, bytes);
-        else this.model.touched(model, address, width);
+        const through = this.model.trapped(model, address, width, F.PROT_WRITE, trap);
+        // Of two pages both are there before anything is stored.
+        this.model.touched(model, address, width);
+        if (through) this.model.store(model, address, bytes);
         return trapName(trap, address);
       }
       case 'cas':

@@ -350,6 +350,37 @@ const FOUND: readonly Found[] = [
       map(0x203000, 0x8000, 3, 0x1002),
     ],
   },
+  {
+    name: 'a store across two pages, the second of which is a private copy of the first: the copy is made before anything is stored',
+    systems: ALL,
+    operations: [
+      open('b'),
+      map(0x1ee000, 0x2000, 3, 0x12, 0, 0x2000),
+      map(0x1ee000, 0x1000, 7, FILE_SHARED, 0, 0x3000),
+      { op: 'store', who: 0, at: 0x1eeffe, width: 4, value: 63 },
+    ],
+  },
+  {
+    name: 'advice to free nothing is refused within a locked range (netbsd)',
+    systems: ALL,
+    operations: [
+      { op: 'mlockall', who: 0, flags: 3 },
+      map(0x201000, 0xc000, 7, ANON_PRIVATE),
+      { op: 'madvise', who: 0, at: 0x209000, length: 0, advice: 6 },
+    ],
+  },
+  {
+    name: 'a stack that has grown down to what was left of it before becomes one with that (dragonfly), and grows no further',
+    systems: ALL,
+    operations: [
+      map(0x1f8000, 0x42000, 7, STACK),
+      { op: 'load', who: 0, at: 0x214000, width: 2 },
+      { op: 'munmap', who: 0, at: 0x1fe000, length: 0x1d000 },
+      { op: 'touch', who: 0, at: 0x207c09, length: 0x1000, access: 1 },
+      { op: 'munlock', who: 0, at: 0x209000, length: 0x1000 },
+      { op: 'load', who: 0, at: 0x1f9000, width: 8 },
+    ],
+  },
 ];
 
 describe.each(FOUND)('$name', ({ systems, operations, memoryPages = 200 }) => {

@@ -57,9 +57,9 @@ export class AccessModel extends Model {
     const count = top.vpn - start;
     must(count <= step && (count === step || top.sure === 0 || p.places.has(start - 1)), `a stack grew by ${count}`);
     const [room, sure] = [top.room - count, count === step ? Math.max(top.sure - count, 0) : 0];
+    // What was above goes on growing only where this is gone again, and what it has met below may have become one with it.
+    for (const place of p.places.values()) if (count < step || place.room === top.room) place.sure = 0;
     this.map(p, { start, count, prot: this.rules.grownProt || top.prot, max: top.max, room, sure });
-    // Only where what has grown is gone again, what was above it may grow once more.
-    for (const place of p.places.values()) if (place.vpn >= top.vpn && place.room === top.room) place.sure = 0;
   }
 
   /** How many bytes can be reached in any case, and how many perhaps; and the pieces that may stop an access, with all that they may come to. */

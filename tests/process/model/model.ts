@@ -169,10 +169,10 @@ export class Model {
 
   madvise(p: ModelProcess, address: number, length: number, advice: number, actual: F.CallResult): void {
     const { madvise, adviceFree, adviseMissing, freeWired } = this.rules;
-    const { places, hole, beyond } = this.range(p, address, length);
+    const { places, hole, empty, beyond } = this.range(p, address, length);
     const unknown = advice > 4 && advice !== adviceFree && 'EINVAL';
     const refusals: Refusal[] = madvise ? [unknown, beyond] : ['EOPNOTSUPP'];
-    this.judge(actual, refusals, [(hole || length === 0) && adviseMissing, places.some(isLocked) && freeWired]);
+    this.judge(actual, refusals, [(hole || empty) && adviseMissing, (empty || places.some(isLocked)) && freeWired]);
     if (advice !== adviceFree || refusals.includes(actual as F.Errno)) return;
     for (const { cell } of places) cell.volatile ||= cell.within === null;
   }
