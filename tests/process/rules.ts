@@ -17,8 +17,6 @@ export interface Rules {
   readonly allows: (prot: number, need: number) => boolean | 'translated';
   /** What a fetch of an instruction must be allowed. */
   readonly fetchNeeds: number;
-  /** A private page that was locked before it was made writable may refuse to be stored to. */
-  readonly lockedRefuses: boolean;
   /** In the stack region a permission that is missing is a page that is missing. */
   readonly stackHides: boolean;
   /** Frames that the kernel keeps back, beside what the others do. */
@@ -104,7 +102,6 @@ const FREEBSD: Rules = {
   signals: { missing: MAPERR, protection: ADRERR, pastEnd: ADRERR },
   allows: (prot, need) => (prot & need) !== 0,
   fetchNeeds: 4,
-  lockedRefuses: false,
   stackHides: false,
   moreMemory: 0,
   stackProt: 3,
@@ -159,7 +156,6 @@ export const RULES: Readonly<Record<SystemName, Rules>> = {
     ...FREEBSD,
     allows: readableByTranslation,
     fetchNeeds: 1,
-    lockedRefuses: true,
     moreMemory: 128,
     grownProt: 7,
     lockClamped: false,

@@ -33,17 +33,16 @@ export type Transfer = Numbers<'at' | 'address' | 'length'> & { readonly open: O
 export class AccessModel extends Model {
   /** What an access to a page may come to. */
   private outcomes(p: ModelProcess, vpn: number, need: number): readonly string[] {
-    const { signals, allows, stackHides, lockedRefuses } = this.rules;
+    const { signals, allows, stackHides } = this.rules;
     const place = p.places.get(vpn);
     if (place === undefined) return [(stackAbove(p, vpn)?.sure ?? 0) > 0 ? 'a larger stack' : signals.missing];
-    const { cell, prot, wired, shared } = place;
+    const { cell, prot } = place;
     const present = cell.present();
     const allowed = allows(prot, need);
     if (allowed !== true) {
       const refused = stackHides && vpn >= p.stackStart ? signals.missing : signals.protection;
       return allowed === 'translated' && present !== false ? ['ok', refused] : [refused];
     }
-    if (lockedRefuses && need === F.PROT_WRITE && wired !== 0 && !shared && present) return ['ok', signals.protection];
     return present === null ? ['ok', signals.pastEnd] : [present ? 'ok' : signals.pastEnd];
   }
 
