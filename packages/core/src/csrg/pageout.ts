@@ -80,6 +80,12 @@ export function* pageoutPages(vm: Vm, thread: Thread, pages: number): Task<void>
     }
     idle++;
     if (idle >= fruitlessLimit(vm)) break;
+    // Nothing was free, but something is on its way to a store that answers later: a page that has been written can be freed by the next scan.
+    const [write] = vm.swapWrites;
+    if (write === undefined) continue;
+    vm.kernel.sleep(thread, write.pager, 'swpgd');
+    yield;
+    swapClean(vm);
   }
   vm.thresholds.freeTarget = target;
 }

@@ -152,7 +152,10 @@ export class CsrgPort implements VmPort {
     const p = this.host.mine(process);
     const old = p.stackLimit;
     p.stackLimit = Math.floor(bytes / PAGE_SIZE);
-    if (p.stackLowest >= 0) this.kernel.call(p.thread, limitStack(this.vm, p, old));
+    if (p.stackLowest < 0) return;
+    // On a thread of its own: those of the process may be in the middle of something.
+    const thread = this.kernel.createThread(`${p.name} setrlimit`);
+    this.kernel.begin(thread, limitStack(this.vm, this.withThread(p, thread) as CsrgProcess, old));
   }
 
   fork(parent: VmProcess, name: string): Task<VmProcess | Errno> {

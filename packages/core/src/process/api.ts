@@ -39,7 +39,10 @@ export interface UserPager {
   getPages(offset: number, buffers: readonly Uint8Array[]): void | Promise<void>;
   /** Takes dirty pages. Without it the pager is read-only, and mapping it shared and writable is EACCES. */
   putPages?(offset: number, buffers: readonly Uint8Array[]): void | Promise<void>;
-  /** Whether there is anything at `offset`; a page that is not there reads as zeros without being asked for. Default: everything is. */
+  /**
+   * Whether there is anything at `offset`; a page that is not there reads as zeros without being asked for. If it throws, that is an I/O error too.
+   * Default: everything is.
+   */
   hasPage?(offset: number): boolean;
 }
 

@@ -11,7 +11,7 @@ import { PAGE_SIZE } from '../machine/units.js';
 import type { CallResult } from '../vm/errno.js';
 import { SYSTEM_NAMES, type SystemName } from '../vm/system.js';
 import type { AsyncProcess } from './api.js';
-import { LateMachine } from './async-machine.js';
+import { createAsyncMachine, LateMachine } from './async-machine.js';
 import { addStore, bootCore } from './boot.js';
 import type { MachineCore } from './core.js';
 import { MAP_ANON, MAP_PRIVATE, MAP_SHARED, O_APPEND, O_RDWR, O_TRUNC, PROT_READ, PROT_WRITE } from './index.js';
@@ -344,5 +344,45 @@ describe.each(SYSTEM_NAMES)('at the same time, in one process of %s', (system) =
     await other.exit();
     await s.finish();
     expect(s.core.files.known.size).toBe(0);
+  });
+
+  it('the limit of the stack changes while the first thread waits for the disk', async () => {
+    const s = await Stage.of(system, filled(PAGE_SIZE));
+    expect(await s.p.exec({ segments: [], stack: 256 * PAGE_SIZE })).toBe(0);
+    const at = number(await s.p.mmap(0, PAGE_SIZE, RW, MAP_SHARED, await s.open(), 0));
+    s.store.hold('read');
+    const load = s.p.load8(at);
+    await untilHeld(s.store);
+    s.p.setLimits({ stack: 8 * PAGE_SIZE });
+    s.store.release();
+    expect(await load).toBe(1);
+    const top = 0x7ffffffff000;
+    expect(await s.p.touch(top - 8 * PAGE_SIZE, PAGE_SIZE, 1)).toBe(null);
+    const signal = await s.p.touch(top - 200 * PAGE_SIZE, PAGE_SIZE, 1);
+    // netbsd maps all of the stack at exec.
+    expect(signal === null).toBe(system === 'netbsd');
+    await s.finish();
+  });
+});
+
+describe.each(SYSTEM_NAMES)('at the same time, by the operator of %s', (system) => {
+  it('two pageouts free as much as one after the other', async () => {
+    const freed: number[] = [];
+    for (const together of [true, false]) {
+      const swap = new GatedStore(new MemoryStore());
+      const machine = createAsyncMachine({ system, memory: 1024 * PAGE_SIZE, swap: 4096 * PAGE_SIZE, swapStore: swap });
+      const p = machine.spawn();
+      const at = number(await p.mmap(0, 900 * PAGE_SIZE, RW, MAP_ANON | MAP_PRIVATE));
+      expect(await p.touch(at, 900 * PAGE_SIZE, 1)).toBe(null);
+      const resident = (): number => p.maps().reduce((sum, each) => sum + each.resident, 0) / PAGE_SIZE;
+      const before = resident();
+      const first = machine.pageout(200 * PAGE_SIZE);
+      if (!together) await first;
+      await Promise.all([first, machine.pageout(200 * PAGE_SIZE)]);
+      freed.push(before - resident());
+      machine.check();
+    }
+    expect(freed[0]).toBeGreaterThan(0);
+    expect(freed[0]).toBe(freed[1]);
   });
 });

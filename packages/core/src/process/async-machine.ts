@@ -45,7 +45,7 @@ export class LateMachine implements AsyncMachine {
   faceOf(process: ProcessCore): LateProcess {
     let face = this.faces.get(process);
     if (face === undefined) {
-      for (const old of this.faces.keys()) if (!old.alive) this.faces.delete(old);
+      for (const [old, its] of this.faces) if (!old.alive && its.idle) this.faces.delete(old);
       face = new LateProcess(this, process);
       this.faces.set(process, face);
     }
@@ -83,10 +83,15 @@ export class LateMachine implements AsyncMachine {
     return [...this.core.files.named.keys()];
   }
 
-  private operate<T>(task: Task<T>): Promise<T> {
-    const work = this.operating.then(() => this.core.kernel.callAsync(this.core.operator, task));
+  /** Does something when what the operator has been told before is done. */
+  private inTurn<T>(action: () => Promise<T>): Promise<T> {
+    const work = this.operating.then(action);
     this.operating = work.catch(() => {});
     return work;
+  }
+
+  private operate<T>(task: Task<T>): Promise<T> {
+    return this.inTurn(() => this.core.kernel.callAsync(this.core.operator, task));
   }
 
   async sync(): Promise<CallResult> {
@@ -100,13 +105,15 @@ export class LateMachine implements AsyncMachine {
 
   async pageout(bytes: number): Promise<void> {
     checkPages('bytes', bytes, 0);
-    try {
-      this.core.system.pageout(bytes / PAGE_SIZE);
-    } catch (error) {
-      // It goes on in the background, on a thread of its own.
-      if (!(error instanceof WouldBlockError)) throw error;
-      await this.core.kernel.whenQuiet();
-    }
+    await this.inTurn(async () => {
+      try {
+        this.core.system.pageout(bytes / PAGE_SIZE);
+      } catch (error) {
+        // It goes on in the background, on a thread of its own.
+        if (!(error instanceof WouldBlockError)) throw error;
+        await this.core.kernel.whenQuiet();
+      }
+    });
   }
 
   check(): void {

@@ -42,10 +42,9 @@ import {
   sysMunmap,
   sysSbrk,
 } from './memory-calls.js';
-import { MOST_RETRIES } from './process.js';
 import type { ProcessCore } from './process-core.js';
 import { leftInPage } from './resolve.js';
-import { MemorySignal } from './signals.js';
+import { MemorySignal, MOST_RETRIES } from './signals.js';
 import { sysMsync } from './sync-calls.js';
 import { ProcessTable } from './table.js';
 import { ProcessFace } from './view.js';
@@ -143,6 +142,10 @@ export class LateProcess extends ProcessFace implements AsyncProcess {
 
   private callFirst<T>(make: (lwp: Lwp) => Task<T>): Promise<T> {
     return this.first(false, () => this.call(make));
+  }
+
+  get idle(): boolean {
+    return this.inProgress.size === 0;
   }
 
   /** Settles when no call is in progress. */

@@ -62,7 +62,7 @@ export class MachineCore {
     return process;
   }
 
-  /** The operator's thread in the address space of the windows. */
+  /** The address space of the windows, for calls of a thread. */
   windows(thread: Thread): VmProcess {
     return this.port.withThread(this.io, thread);
   }

@@ -81,7 +81,10 @@ function giveBack(child: ProcessCore): void {
   if (parent === null) return;
   child.borrowedFrom = null;
   parent.lentTo = null;
-  if (parent.alive) parent.pmap = parent.core.port.pmapOf(parent.vm);
+  if (!parent.alive) return;
+  parent.pmap = parent.core.port.pmapOf(parent.vm);
+  // The limit of the stack is the address space's, and the child may have set its own.
+  parent.core.port.setStackLimit(parent.vm, parent.limits.stack);
 }
 
 /** exit(2), or the end of a process that is killed. */

@@ -44,7 +44,12 @@ export class PagerStore implements BackingStore {
   }
 
   read(offset: number, buffers: readonly Uint8Array[]): IoResult | Promise<IoResult> {
-    const wanted = this.present(offset, buffers);
+    let wanted: number[];
+    try {
+      wanted = this.present(offset, buffers);
+    } catch {
+      return -EIO;
+    }
     const bytes = lengthOf(buffers);
     if (wanted.length === buffers.length) return this.answer(bytes, () => this.pager.getPages(offset, buffers));
     return this.answer(bytes, () => this.readRuns(offset, buffers, wanted));

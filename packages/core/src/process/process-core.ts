@@ -31,7 +31,7 @@ export class ProcessCore {
   borrowedFrom: ProcessCore | null = null;
   dataStart = DATA_START;
   dataEnd = DATA_START;
-  /** mlockall(MCL_FUTURE) is the kernel's; nothing of it is kept here. Most pages that were resident when somebody looked. */
+  /** Most pages that were resident when somebody looked. */
   private peakPages = 0;
 
   constructor(

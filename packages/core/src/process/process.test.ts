@@ -130,6 +130,46 @@ describe.each(SYSTEM_NAMES)('%s', (system) => {
     machine.check();
   });
 
+  it('refuses to write where no window reaches, and leaves the file as it was', () => {
+    const machine = createMachine({ system, files: { '/f': text } });
+    const p = machine.spawn();
+    const fd = p.open('/f', O_RDWR) as number;
+    const at = p.mmap(0, 4096, RW, MAP_ANON | MAP_PRIVATE) as number;
+    expect(p.pwrite(fd, at, 10, 2 ** 46)).toBe('EFBIG');
+    expect(machine.status('/f').size).toBe(text.length);
+    expect(p.pread(fd, at, 5, 0)).toBe(5);
+    machine.check();
+  });
+
+  it('takes a pager that cannot say what it has for a disk that fails', () => {
+    const machine = createMachine({ system });
+    const pager = {
+      size: 4096,
+      getPages: () => {},
+      hasPage: () => {
+        throw new Error('no index');
+      },
+    };
+    machine.createPager('/p', pager);
+    const p = machine.spawn();
+    const at = p.mmap(0, 4096, PROT_READ, MAP_SHARED, p.open('/p', 0) as number, 0) as number;
+    expect(p.touch(at, 1)?.signal).toBe('SIGBUS');
+    machine.check();
+  });
+
+  it('gives the parent of a vfork its own limit of the stack back', () => {
+    const machine = createMachine({ system });
+    const parent = machine.spawn();
+    expect(parent.exec({ segments: [], stack: 2 ** 20 })).toBe(0);
+    const top = 0x7ffffffff000;
+    const child = parent.vfork() as Process;
+    child.setLimits({ stack: 8192 });
+    child.exit();
+    expect(parent.limits.stack).toBeGreaterThan(2 ** 20);
+    for (let at = top - 4; at > top - 2 ** 19; at -= 4096) parent.store32(at, at >>> 3);
+    machine.check();
+  });
+
   it('keeps nothing of a file that has gone', () => {
     const machine = createMachine({ system, files: { '/f': text } });
     const p = machine.spawn();

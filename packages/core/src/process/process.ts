@@ -44,14 +44,11 @@ import {
 } from './memory-calls.js';
 import type { ProcessCore } from './process-core.js';
 import { leftInPage, MOST_FAULTS, tooManyFaults } from './resolve.js';
-import { MemorySignal, OUT_OF_MEMORY, signalValue } from './signals.js';
+import { MemorySignal, MOST_RETRIES, OUT_OF_MEMORY, signalValue } from './signals.js';
 import { sysMsync } from './sync-calls.js';
 import { ProcessTable } from './table.js';
 import { ProcessFace } from './view.js';
 import type { Words } from './words.js';
-
-/** How often one access may be tried again by a handler. */
-export const MOST_RETRIES = 100;
 
 export class SyncProcess extends ProcessFace implements Process {
   onSignal: SignalHandler | null = null;

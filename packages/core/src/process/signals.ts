@@ -27,6 +27,9 @@ export class MemorySignal extends Error implements SignalValue {
   }
 }
 
+/** How often one access may be tried again by a handler. */
+export const MOST_RETRIES = 100;
+
 /** What the kernel sends to a process for which there is no memory. */
 export const OUT_OF_MEMORY: TrapSignal = { signal: 'SIGKILL', code: 'NOMEM' };
 

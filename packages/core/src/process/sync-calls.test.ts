@@ -6,7 +6,7 @@ import { MemoryStore } from '../machine/memory-store.js';
 import { EIO } from '../machine/store.js';
 import { PAGE_SIZE } from '../machine/units.js';
 import { SYSTEM_NAMES, type SystemName } from '../vm/system.js';
-import type { AsyncMachine, AsyncProcess } from './api.js';
+import type { AsyncMachine, AsyncProcess, SyncBackingStore } from './api.js';
 import { createAsyncMachine } from './async-machine.js';
 import {
   MAP_SHARED,
@@ -148,7 +148,7 @@ describe.each(SYSTEM_NAMES)('with a disk that answers at once, msync(MS_ASYNC) o
   it('has written when it returns, and answers the error', () => {
     const inner = new MemoryStore(PAGES * PAGE_SIZE);
     const store = new FaultInjectingStore(inner, [{ on: 'write', error: EIO }]);
-    const machine = createMachine({ system, files: { '/f': store } });
+    const machine = createMachine({ system, files: { '/f': store as FaultInjectingStore & SyncBackingStore } });
     const p = machine.spawn();
     const at = p.mmap(0, PAGES * PAGE_SIZE, RW, MAP_SHARED, p.open('/f', O_RDWR) as number, 0) as number;
     p.store8(at, 7);

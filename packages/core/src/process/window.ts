@@ -50,14 +50,17 @@ export function* answerOf(
   return result;
 }
 
+/** And at most so long: what lies behind it in a file, a mapping can reach, and no call. */
+const MOST_WINDOW = 2 ** Math.floor(Math.log2(USER_MAX_ADDRESS / 4));
+
 function windowLengthFor(bytes: number): number {
-  const doubled = 2 ** Math.ceil(Math.log2(Math.max(bytes, LEAST_WINDOW)));
-  return Math.min(doubled, 2 ** Math.floor(Math.log2(USER_MAX_ADDRESS / 4)));
+  return 2 ** Math.ceil(Math.log2(Math.max(bytes, LEAST_WINDOW)));
 }
 
 /** Sees to a window that reaches to `bytes`. */
 export function* openWindow(core: MachineCore, thread: Thread, file: MachineFile, bytes: number): Task<Errno | null> {
   if (file.windowLength >= bytes && file.windowLength > 0) return null;
+  if (bytes > MOST_WINDOW) return 'EFBIG';
   const { port } = core;
   const old = { address: file.windowAddress, length: file.windowLength };
   const length = windowLengthFor(bytes);

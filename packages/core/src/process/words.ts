@@ -43,7 +43,7 @@ export class Words {
 
   /** A number of `bytes` bytes (4 at most). */
   load(places: Places, bytes: number): number {
-    return Number(this.gather(places, bytes).getUint32(0, true));
+    return this.gather(places, bytes).getUint32(0, true);
   }
 
   load64(places: Places): bigint {
