@@ -381,6 +381,18 @@ const FOUND: readonly Found[] = [
       { op: 'load', who: 0, at: 0x1f9000, width: 8 },
     ],
   },
+  {
+    name: 'two stacks that touch become one (dragonfly), which grows by the room of the upper one',
+    systems: ALL,
+    memoryPages: 102,
+    operations: [
+      map(0x1c2000, 0x5f000, 7, STACK),
+      map(0x208000, 0x3a000, 7, STACK),
+      { op: 'load', who: 0, at: 0x21e000, width: 2 },
+      { op: 'minherit', who: 0, at: 0x211000, length: 0x1000, how: 2 },
+      { op: 'store', who: 0, at: 0x1e9000, width: 4, value: 171 },
+    ],
+  },
 ];
 
 describe.each(FOUND)('$name', ({ systems, operations, memoryPages = 200 }) => {
