@@ -381,6 +381,39 @@ const FOUND: readonly Found[] = [
       { op: 'load', who: 0, at: 0x1f9000, width: 8 },
     ],
   },
+  {
+    name: 'two stacks that touch become one (dragonfly), which grows by the room of the upper one',
+    systems: ALL,
+    memoryPages: 102,
+    operations: [
+      map(0x1c2000, 0x5f000, 7, STACK),
+      map(0x208000, 0x3a000, 7, STACK),
+      { op: 'load', who: 0, at: 0x21e000, width: 2 },
+      { op: 'minherit', who: 0, at: 0x211000, length: 0x1000, how: 2 },
+      { op: 'store', who: 0, at: 0x1e9000, width: 4, value: 171 },
+    ],
+  },
+  {
+    name: 'a lock of a page of a file makes the copy for a child of a fork (csrg), with what lay behind the end of the file',
+    systems: ALL,
+    memoryPages: 96,
+    operations: [
+      open('a'),
+      open('b'),
+      open('c'),
+      map(0x1e8000, 0x19000, 3, FILE_SHARED, 2, 0x2000),
+      { op: 'close', who: 0, fd: 0 },
+      { op: 'pwrite', who: 0, fd: 2, at: 0x1ea000, length: 0x259, offset: 0x8000 },
+      open('c'),
+      { op: 'fork', who: 0 },
+      map(0x211000, 0x8000, 7, FILE_SHARED, 0, 0x6000),
+      { op: 'minherit', who: 0, at: 0x213000, length: 0x1000, how: 1 },
+      { op: 'store', who: 0, at: 0x213466, width: 1, value: 113 },
+      { op: 'exec', who: 1, path: 'b', pages: 3, stack: 100 },
+      { op: 'fork', who: 0 },
+      { op: 'mlock', who: 0, at: PLACED + 3 * PLACE_BYTES + 0x4000, length: 0x4000 },
+    ],
+  },
 ];
 
 describe.each(FOUND)('$name', ({ systems, operations, memoryPages = 200 }) => {

@@ -57,7 +57,7 @@ export class AccessModel extends Model {
     must(count <= step && (count === step || top.sure === 0 || p.places.has(start - 1)), `a stack grew by ${count}`);
     const [room, sure] = [top.room - count, count === step ? Math.max(top.sure - count, 0) : 0];
     // What was above goes on growing only where this is gone again, and what it has met below may have become one with it.
-    for (const place of p.places.values()) if (count < step || place.room === top.room) place.sure = 0;
+    for (const place of p.places.values()) if (p.places.has(start - 1) || place.room === top.room) place.sure = 0;
     this.map(p, { start, count, prot: this.rules.grownProt || top.prot, max: top.max, room, sure });
   }
 

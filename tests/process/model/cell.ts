@@ -67,16 +67,16 @@ export class Cell {
 
   /** One of these is stored at the offset; or, where that was not `done`, perhaps nothing. */
   store(offset: number, bytes: readonly Uint8Array[], done = true): void {
-    // Who shows this page may have made its copy just before.
-    for (const follower of this.followers) follower.maybeCopied();
+    this.maybeCopied();
     const made = this.values().flatMap((value) => bytes.map((one) => withBytes(value, offset, one)));
     this.options = distinct(done ? made : [...made, ...this.options]);
     if (this.options.length > OPTIONS_MAX) throw new TooOpen('too many contents');
     if (done) this.volatile = false;
   }
 
-  /** A copy of what it shows may have been made just now, unseen. */
+  /** A copy of what it shows may have been made just now, unseen, by itself or by who shows this one. */
   maybeCopied(): void {
+    for (const follower of this.followers) follower.maybeCopied();
     const shows = this.candidates().some((option) => option instanceof Cell);
     if (shows) this.options = distinct([...this.options, ...this.values()]);
   }

@@ -117,9 +117,9 @@ export class Model {
       return;
     }
     must(!space || !rules.addressLimit, 'more was mapped than RLIMIT_AS allows');
-    must(fixed ? actual === address : base % PAGE_SIZE === 0 && isUser(base), `mapped at ${actual}`);
-    must(fixed || places.length === 0, `${actual} is in use`);
+    must(fixed ? actual === address : base % PAGE_SIZE === 0 && isUser(base) && places.length === 0, `at ${actual}`);
     for (const { vpn } of places) p.places.delete(vpn);
+    for (const place of stack ? p.places.values() : []) place.sure = 0; // Stacks that touch may become one.
     const room = stack ? Math.max(count - STACK_STEP, 0) : 0;
     const what = { shared, file: open?.file, first: Math.floor(offset / PAGE_SIZE), room };
     this.map(p, { start: start + room, count: count - room, prot, max, ...what });
