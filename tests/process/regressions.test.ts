@@ -394,6 +394,18 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
+    name: 'two stacks that touch become one (dragonfly), which grows by the room of the lower one',
+    systems: ALL,
+    memoryPages: 181,
+    operations: [
+      map(0x1d2000, 0x2f000, 3, STACK),
+      map(PLACED + 0x4000, 0x1d000, 3, STACK),
+      { op: 'munlock', who: 0, at: PLACED + PLACE_BYTES + 0x1000, length: 0x1000 },
+      { op: 'munmap', who: 0, at: 0x1fa000, length: 0x3000 },
+      { op: 'touch', who: 0, at: 0x1fb000, length: 0x37, access: 0 },
+    ],
+  },
+  {
     name: 'a lock of a page of a file makes the copy for a child of a fork (csrg), with what lay behind the end of the file',
     systems: ALL,
     memoryPages: 96,

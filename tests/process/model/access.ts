@@ -1,19 +1,9 @@
 /** Accesses of the model: loads and stores, stacks that grow by them, and the calls that move bytes between memory and files. */
 import * as F from '@faultline/core';
 import { must } from '../mismatch.js';
+import { piecesOf } from '../pieces.js';
 import type { Cell, Open } from './cell.js';
 import { Model, type ModelProcess, type Numbers, type Place, STACK_STEP } from './model.js';
-
-const { PAGE_SIZE } = F;
-
-/** The parts of a range of bytes that lie in one page each: `offset` in the page, `at` in the range. */
-function* piecesOf(address: number, length: number) {
-  for (let at = 0, size = 0; at < length; at += size) {
-    const [vpn, offset] = [Math.floor((address + at) / PAGE_SIZE), (address + at) % PAGE_SIZE];
-    size = Math.min(PAGE_SIZE - offset, length - at);
-    yield { vpn, offset, at, length: size };
-  }
-}
 
 const cellOf = (p: ModelProcess, vpn: number): Cell => (p.places.get(vpn) as Place).cell;
 
@@ -56,9 +46,10 @@ export class AccessModel extends Model {
     const count = top.vpn - start;
     must(count <= step && (count === step || top.sure === 0 || p.places.has(start - 1)), `a stack grew by ${count}`);
     const [room, sure] = [top.room - count, count === step ? Math.max(top.sure - count, 0) : 0];
-    // What was above goes on growing only where this is gone again, and what it has met below may have become one with it.
-    for (const place of p.places.values()) if (p.places.has(start - 1) || place.room === top.room) place.sure = 0;
+    // What was above goes on growing only where this is gone again.
+    for (const place of p.places.values()) if (place.room === top.room) place.sure = 0;
     this.map(p, { start, count, prot: this.rules.grownProt || top.prot, max: top.max, room, sure });
+    if (p.places.has(start - 1)) this.join(p, start, count);
   }
 
   /** How many bytes can be reached in any case, and how many perhaps; and the pieces that may stop an access, with all that they may come to. */

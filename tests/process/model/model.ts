@@ -16,7 +16,7 @@ const { PAGE_SIZE, USER_MAX_ADDRESS, USER_MAX_PAGE, USER_MIN_PAGE } = F;
 
 /**
  * A page that is mapped. `lost`: permissions of `max` that it may have lost; `wired`: how often it is locked, NaN: perhaps. Below the lowest page
- * of a stack, more comes up when it is accessed: `room` pages at most, for sure only `sure`.
+ * of a stack, more comes up when it is accessed: `room` pages at most, for sure only `sure`; -1: it is no stack.
  */
 export interface Place extends Record<'vpn' | 'prot' | 'max' | 'lost' | 'inherit' | 'wired' | 'room' | 'sure', number> {
   cell: Cell;
@@ -119,15 +119,15 @@ export class Model {
     must(!space || !rules.addressLimit, 'more was mapped than RLIMIT_AS allows');
     must(fixed ? actual === address : base % PAGE_SIZE === 0 && isUser(base) && places.length === 0, `at ${actual}`);
     for (const { vpn } of places) p.places.delete(vpn);
-    for (const place of stack ? p.places.values() : []) place.sure = 0; // Stacks that touch may become one.
-    const room = stack ? Math.max(count - STACK_STEP, 0) : 0;
-    const what = { shared, file: open?.file, first: Math.floor(offset / PAGE_SIZE), room };
-    this.map(p, { start: start + room, count: count - room, prot, max, ...what });
+    const below = stack ? Math.max(count - STACK_STEP, 0) : 0;
+    const what = { shared, file: open?.file, first: Math.floor(offset / PAGE_SIZE), room: stack ? below : -1 };
+    this.map(p, { start: start + below, count: count - below, prot, max, ...what });
+    if (stack) this.join(p, start + below, count - below);
     if (locked && !p.future) this.lock(this.range(p, base, count * PAGE_SIZE).places, 'any', () => 1);
   }
 
   protected map(p: ModelProcess, mapping: Mapping): void {
-    const { start, count, prot, max = 7, shared = false, file, first = 0, room = 0, sure = room } = mapping;
+    const { start, count, prot, max = 7, shared = false, file, first = 0, room = -1, sure = room } = mapping;
     const inherit = shared ? F.INHERIT_SHARE : F.INHERIT_COPY;
     for (let i = 0; i < count; i++) {
       const shown = file?.page(first + i);
@@ -135,6 +135,14 @@ export class Model {
       p.places.set(start + i, { vpn: start + i, cell, prot, max, inherit, lost: 0, wired: 0, shared, room, sure });
     }
     if (p.future) this.lock(this.range(p, start * PAGE_SIZE, count * PAGE_SIZE).places);
+  }
+
+  /** Stacks that touch may become one, which grows by the room of either. */
+  protected join(p: ModelProcess, start: number, count: number): void {
+    const near = [start - 1, start, start + count].map((vpn) => p.places.get(vpn)?.room ?? -1);
+    const rooms = near.filter((room) => room >= 0);
+    for (const place of rooms.length > 1 ? p.places.values() : [])
+      if (rooms.includes(place.room)) Object.assign(place, { room: Math.max(...rooms), sure: 0 });
   }
 
   munmap(p: ModelProcess, address: number, length: number, actual: F.CallResult): void {
