@@ -406,6 +406,19 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
+    name: 'a stack that grows under MCL_FUTURE is locked as a whole (dragonfly): no more can be locked then',
+    systems: ALL,
+    memoryPages: 101,
+    operations: [
+      { op: 'fork', who: 0 },
+      map(0x207000, 0x1000, 7, STACK),
+      { op: 'mlockall', who: 0, flags: 2 },
+      map(0x1ef000, 0x44000, 7, STACK & ~0x10),
+      { op: 'load', who: 0, at: PLACED + 3 * PLACE_BYTES, width: 1 },
+      { op: 'mlock', who: 1, at: 0x1e8000, length: 0x4000 },
+    ],
+  },
+  {
     name: 'a lock of a page of a file makes the copy for a child of a fork (csrg), with what lay behind the end of the file',
     systems: ALL,
     memoryPages: 96,

@@ -46,8 +46,10 @@ export class AccessModel extends Model {
     const count = top.vpn - start;
     must(count <= step && (count === step || top.sure === 0 || p.places.has(start - 1)), `a stack grew by ${count}`);
     const [room, sure] = [top.room - count, count === step ? Math.max(top.sure - count, 0) : 0];
-    // What was above goes on growing only where this is gone again.
-    for (const place of p.places.values()) if (place.room === top.room) place.sure = 0;
+    // What was above goes on growing only where this is gone again. Under MCL_FUTURE all of it is locked.
+    const stack = [...p.places.values()].filter((place) => place.room === top.room);
+    for (const place of stack) place.sure = 0;
+    if (p.future) this.lock(stack);
     this.map(p, { start, count, prot: this.rules.grownProt || top.prot, max: top.max, room, sure });
     if (p.places.has(start - 1)) this.join(p, start, count);
   }

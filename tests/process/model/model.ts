@@ -186,7 +186,7 @@ export class Model {
   }
 
   /** What may be written may be copied at once; what can be neither read nor written may lose being written for good. */
-  private lock(places: readonly Place[], written: 'prot' | 'max' | 'any' = 'any', times = perhaps): void {
+  protected lock(places: readonly Place[], written: 'prot' | 'max' | 'any' = 'any', times = perhaps): void {
     for (const place of places) {
       place.wired = times(place);
       if (written === 'any' || (place[written] & F.PROT_WRITE) !== 0) place.cell.maybeCopied();
