@@ -83,7 +83,7 @@ export class Cell {
 
   /** A page of its own with the same contents, as fork makes one of a page that nobody else shows. */
   twin(): Cell {
-    if (!this.volatile) this.older = distinct([...this.older, ...this.options]);
+    this.older = distinct([...this.older, ...this.options, ...(this.volatile ? [ZEROS] : [])]);
     const twin = new Cell(this.options, this.older, this.volatile);
     for (const option of this.options)
       if (option instanceof Cell && option.followers.includes(this)) option.followers.push(twin);
