@@ -10,6 +10,10 @@ export class TooOpen extends Error {
   override readonly name = 'TooOpen';
 }
 
+export function tooOpen(why: string): never {
+  throw new TooOpen(why);
+}
+
 /** What must be so, or else the message of a Mismatch. */
 export function must(so: boolean, message: string | (() => string)): void {
   if (!so) throw new Mismatch(typeof message === 'string' ? message : message());

@@ -450,6 +450,18 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
+    name: 'what is shared and locked stays shared for the parent of a fork that copies it (freebsd, dragonfly)',
+    systems: ALL,
+    operations: [
+      map(0x21f000, 0x1000, 3, ANON_SHARED),
+      { op: 'fork', who: 0 },
+      { op: 'mlock', who: 0, at: 0x21f000, length: 0x1000 },
+      { op: 'minherit', who: 0, at: 0x21f000, length: 0x1000, how: 1 },
+      { op: 'fork', who: 0 },
+      { op: 'store', who: 0, at: 0x21f000, width: 1, value: 212 },
+    ],
+  },
+  {
     name: 'a lock of a page of a file makes the copy for a child of a fork (csrg), with what lay behind the end of the file',
     systems: ALL,
     memoryPages: 96,

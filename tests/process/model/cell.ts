@@ -7,7 +7,7 @@
  * cell; they must be possible, and what they rule out is forgotten. A store makes each possibility one of the cell's own.
  */
 import { PAGE_SIZE } from '@faultline/core';
-import { difference, must, TooOpen } from '../mismatch.js';
+import { difference, must, tooOpen } from '../mismatch.js';
 
 /** Bytes, which nobody changes any more, or whatever another cell shows. */
 type Option = Uint8Array | Cell;
@@ -70,7 +70,7 @@ export class Cell {
     this.maybeCopied();
     const made = this.values().flatMap((value) => bytes.map((one) => withBytes(value, offset, one)));
     this.options = distinct(done ? made : [...made, ...this.options]);
-    if (this.options.length > OPTIONS_MAX) throw new TooOpen('too many contents');
+    if (this.options.length > OPTIONS_MAX) tooOpen('too many contents');
     if (done) this.volatile = false;
   }
 

@@ -6,7 +6,7 @@
  * on with what was answered. `scarce`: memory or swap may run out, so calls may be refused with ENOMEM or EAGAIN.
  */
 import * as F from '@faultline/core';
-import { must } from '../mismatch.js';
+import { must, tooOpen } from '../mismatch.js';
 import type { Rules } from '../rules.js';
 import { Cell, type ModelFile, type Open, ZEROS } from './cell.js';
 
@@ -308,11 +308,11 @@ export class Model {
   private copy(place: Place, alone: boolean): Cell {
     const { cell, wired } = place;
     const child = alone ? cell.twin() : cell.derive();
-    // A locked page is copied at once, and stays as it is for the parent.
+    // A locked page is copied at once; what a truncation has taken from under the lock is zeros for the child, which has no file there any more.
     if (wired !== 0) for (const one of alone ? [cell, child] : [child]) one.maybeCopied();
-    // What a truncation has taken from under the lock is zeros for the child, which has no file there any more.
     if (wired !== 0 && cell.present() !== true) child.options = [...child.options, ZEROS];
-    if (!alone && !(wired > 0) && this.rules.copyEndsSharing) place.cell = cell.derive();
+    const parts = !alone && this.rules.copyEndsSharing && !(wired > 0);
+    if (parts) place.cell = wired === 0 ? cell.derive() : tooOpen('perhaps locked');
     return child;
   }
 
