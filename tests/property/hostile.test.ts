@@ -274,7 +274,7 @@ describe.each(RULED)('%s', (system) => {
     const words: Readonly<Record<keyof SystemOptions, RegExp>> = {
       memoryPages: /memoryPages|frames/,
       swapPages: /swapPages/,
-      swapStore: /store/,
+      swapStore: /swapStore/,
       devicePages: /devicePages|frames/,
       contents: /contents|buffer/,
       tlb: /tlb|translation table/,

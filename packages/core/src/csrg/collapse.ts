@@ -7,11 +7,11 @@
  * It is tried after a copy in a fault, before a file is copied, before a page is written out, and before memory is coalesced; never when a
  * reference is dropped. A pager on A stops it for good; one on B is taken over by A in a collapse, and stops a bypass.
  *
- * As seeded a bypass looks at one page too many, and a pager that is taken over is placed as if B had used it from its beginning.
+ * As seeded a bypass looks at one page too many, and a pager that is taken over is placed wrongly (`takePager`).
  * Nothing here sleeps.
  */
 import type { VmObject } from './object.js';
-import { objectForget, objectReference } from './object.js';
+import { objectForget, objectReference, objectSetPager } from './object.js';
 import { pageRemoveRange } from './object-end.js';
 import { PG_FAKE, pageFree, pageHas, pageIndex, pageLookup, pageRename, pageWakeup } from './page.js';
 import type { Vm } from './vm.js';
@@ -36,15 +36,22 @@ function join(vm: Vm, object: VmObject, backing: VmObject): void {
     takePage(vm, object, page, pageIndex(vm, page) - object.shadowOffset);
     page = next;
   }
-  object.pager = backing.pager;
-  object.pagingOffset += object.shadowOffset;
-  if (vm.mended) object.pagingOffset += backing.pagingOffset;
+  takePager(vm, object, backing);
   object.shadow = backing.shadow;
   object.shadowOffset += backing.shadowOffset;
   if (object.shadow !== null && object.shadow.copy !== null)
     vm.panic('vm_object_collapse: we collapsed a copy-object!');
   objectForget(vm, backing);
   vm.counters.object_collapses++;
+}
+
+/**
+ * The pager of the backing object, if it has one, with its pages where they show through. As seeded the offset is added also where there is no pager, and
+ * the next collapse adds to that; the backing object's own offset is forgotten (S8).
+ */
+function takePager(vm: Vm, object: VmObject, { pager, pagingOffset }: VmObject): void {
+  if (!vm.mended) objectSetPager(object, pager, object.pagingOffset + object.shadowOffset);
+  else if (pager !== null) objectSetPager(object, pager, object.shadowOffset + pagingOffset);
 }
 
 /** One page of the backing object: moved up, unless it lies outside or the object has a page of its own there. */

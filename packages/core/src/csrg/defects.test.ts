@@ -147,6 +147,21 @@ B inherit 0x10000 1 copy\nfork B C\nB write 0x10000 = 2\nC byte 0x10000`;
     expect(a.map.lookup(VPN + 4)?.object?.pagingOffset).toBe(mended ? 6 : 4);
   });
 
+  test('S8 a pager that is taken over after an object without one is placed wrongly; mended its pages are found', () => {
+    const { system, a } = boot(defects);
+    map(system, a, VPN, 8);
+    store(system, a, VPN + 4, 8);
+    store(system, a, VPN + 6, 32);
+    system.exit(system.fork(a, 'B') as CsrgProcess);
+    system.pageout(64);
+    store(system, a, VPN + 1, 7);
+    system.unmap(a, AT, 3 * PAGE_SIZE);
+    system.exit(system.fork(a, 'C') as CsrgProcess);
+    store(system, a, VPN + 4, 9);
+    expect(system.backing(a, AT + 4 * PAGE_SIZE)?.length).toBe(1);
+    expect(load(system, a, VPN + 6)).toBe(mended ? 32 : 0);
+  });
+
   test('S9 a translation told nothing allows everything; mended it allows nothing', () => {
     const text = 'proc A\nA map 0x10000 1 anon private ---\nA wire 0x10000 1\nA write 0x10000 = 7\nA byte 0x10000';
     expect(run(text)).toEqual(

@@ -119,7 +119,7 @@ export function objectLookup(vm: Vm, pager: Pager): VmObject | null {
 }
 
 /** vm_object_setpager. */
-export function objectSetPager(object: VmObject, pager: Pager, pagingOffset: number): void {
+export function objectSetPager(object: VmObject, pager: Pager | null, pagingOffset: number): void {
   object.pager = pager;
   object.pagingOffset = pagingOffset;
 }
