@@ -8,19 +8,11 @@
  * foresees and that does not come, after printing the program made small and the seed that makes it again.
  */
 import './lib/node-version.mjs';
-import { parseArgs } from 'node:util';
-import { build } from './lib/setup.mjs';
+import { built, optionsOf, runCommand, whole } from './lib/command.mjs';
 import './lib/typescript-hook.mjs';
 
 const USAGE = 'usage: npm run differential -- [--operations N] [--seed S]';
 const PROGRESS_EVERY = 20_000;
-
-function whole(values, name, fallback) {
-  const word = values[name];
-  if (word === undefined) return fallback;
-  if (!/^\d{1,15}$/.test(word)) throw new RangeError(`--${name} must be a whole number, not '${word}'`);
-  return Number(word);
-}
 
 function report({ compared, programs, differed, ended, needed }, names, seconds) {
   console.log(`${compared} operations in ${programs} programs on each of four systems, ${seconds} s`);
@@ -36,10 +28,9 @@ function report({ compared, programs, differed, ended, needed }, names, seconds)
 }
 
 async function main() {
-  const { values } = parseArgs({ options: { operations: { type: 'string' }, seed: { type: 'string' } } });
+  const values = optionsOf(['operations', 'seed']);
   const plan = { operations: whole(values, 'operations', 20_000), seed: whole(values, 'seed', 1) };
-  const complaints = await build((text) => console.error(text));
-  if (complaints !== '') throw new Error(complaints);
+  await built();
   const { compareMany, explain } = await import('../tests/process/differential.ts');
   const { ROW_NAMES } = await import('../tests/process/differences.ts');
   const began = performance.now();
@@ -56,13 +47,4 @@ async function main() {
   return 1;
 }
 
-main().then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error) => {
-    const usage = error instanceof RangeError || String(error.code).startsWith('ERR_PARSE_ARGS');
-    console.error(usage ? `${error.message}\n${USAGE}` : error);
-    process.exitCode = 2;
-  },
-);
+runCommand(main, USAGE);
