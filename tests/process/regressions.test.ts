@@ -462,6 +462,23 @@ const FOUND: readonly Found[] = [
     ],
   },
   {
+    name: 'mprotect under MCL_FUTURE locks and opens what it can (netbsd), and answers what it could not',
+    systems: ALL,
+    memoryPages: 103,
+    compareEvery: 100,
+    operations: [
+      open('a'),
+      map(0x1e8000, 0x19000, 3, ANON_SHARED),
+      { op: 'munmap', who: 0, at: 0x1f7000, length: 0x13000 },
+      map(0x1e9000, 0x1e000, 0, 2, 0, 0x7000),
+      { op: 'mlockall', who: 0, flags: 2 },
+      { op: 'mlock', who: 0, at: 0x1fb000, length: 0x6000 },
+      { op: 'mprotect', who: 0, at: 0x1fd000, length: 0x8000, prot: 3 },
+      { op: 'msync', who: 0, at: 0x200000, length: 0x1000, flags: 2 },
+      { op: 'store', who: 0, at: 0x202000, width: 1, value: 7 },
+    ],
+  },
+  {
     name: 'a lock of a page of a file makes the copy for a child of a fork (csrg), with what lay behind the end of the file',
     systems: ALL,
     memoryPages: 96,

@@ -158,11 +158,11 @@ export class Model {
     const { places, bad } = this.range(p, address, length);
     const beyond = places.some(({ max }) => (prot & ~max) !== 0) && 'EACCES';
     const unsure = places.some(({ lost }) => (prot & lost) !== 0) && 'EACCES';
-    // What is to be locked as soon as it may be accessed, and cannot be, may be an error.
-    if (!this.judge(actual, [bad, beyond], [unsure, p.future && this.rules.futureProtect])) return;
+    // What is to be locked as soon as it may be accessed, and cannot be, may be an error; the rest is done all the same.
+    const rest = p.future && !bad && !beyond ? this.rules.futureProtect : [];
+    if (!this.judge(actual, [bad, beyond], [unsure, rest]) && !rest.includes(actual as F.Errno)) return;
     for (const place of places) {
-      place.prot = prot;
-      place.lost &= ~prot;
+      Object.assign(place, { prot, lost: place.lost & ~prot });
       // A locked page that may be written from now on can be copied at once.
       if ((prot & F.PROT_WRITE) !== 0 && place.wired !== 0) place.cell.maybeCopied();
     }
