@@ -74,9 +74,8 @@ export class AccessModel extends Model {
   }
 
   see(p: ModelProcess, address: number, seen: Uint8Array): void {
-    for (const { vpn, offset, at, length } of piecesOf(address, seen.length)) {
+    for (const { vpn, offset, at, length } of piecesOf(address, seen.length))
       cellOf(p, vpn).see(`page ${vpn}`, offset, seen.subarray(at, at + length));
-    }
   }
 
   /** Not `done`: the bytes may have been stored, or not. */
@@ -94,7 +93,8 @@ export class AccessModel extends Model {
   /** Whether the kernel has moved all; if not, how many bytes may have been. A bad buffer is EFAULT, whatever was moved before it. */
   copied(p: ModelProcess, address: number, length: number, need: number, actual: F.CallResult) {
     const { sure, most } = this.reach(p, address, length, need);
-    const done = this.judge(actual, [most < length && 'EFAULT'], [(sure < length || this.scarce) && 'EFAULT']);
+    const lack = this.scarce && (['EFAULT', 'ENOMEM'] as const);
+    const done = this.judge(actual, [most < length && 'EFAULT'], [sure < length && 'EFAULT', lack]);
     must(!done || actual === length, `moved ${actual} bytes, not ${length}`);
     return { done, moved: most };
   }
