@@ -1,4 +1,5 @@
 /** Accesses of all kinds, made on a machine and told to the model. */
+import { isDeepStrictEqual } from 'node:util';
 import * as F from '@faultline/core';
 import { Calls } from './calls.js';
 import { must } from './mismatch.js';
@@ -25,6 +26,8 @@ const RETRIES_MAX = 100;
 export class Accesses extends Calls {
   /** Handlers of signals, by the number of the process. */
   private readonly handlers = new Map<number, Handling>();
+  /** The signal that a handler has let be raised last. */
+  private raised: Trap = null;
 
   // ---- signal handlers
 
@@ -40,9 +43,10 @@ export class Accesses extends Calls {
     const how = this.handlers.get(real.id);
     let asked = 0;
     let answer = 'retry' as F.SignalAnswer;
+    let told: Trap = null;
     const handler = (signal: F.SignalValue): F.SignalAnswer => {
       asked++;
-      this.told(twin, wanted, signal);
+      told = this.told(twin, wanted, signal);
       answer = how === 'raise' || (how === 'mend' && !this.mend(twin, signal.address, asked)) ? 'raise' : 'retry';
       return answer;
     };
@@ -53,13 +57,22 @@ export class Accesses extends Calls {
     // A signal is raised when the handler wants that, or has wanted it tried again too often.
     const raised = answer === 'raise' || asked === RETRIES_MAX;
     must(raised === (trap !== null), `the handler was asked ${asked} times, and said ${answer} at last`);
+    must(!raised || isDeepStrictEqual(trap, told), `${JSON.stringify(trap)} was raised, not ${JSON.stringify(told)}`);
+    this.raised = trap;
     return trap;
   }
 
+  /** Whether an access went through. A signal that a handler was told of has been judged then; what it tried may have cost the mapping since. */
+  private wentThrough({ model }: Twin, { address, length, need }: Wanted, trap: Trap): boolean {
+    if (trap !== null && trap === this.raised) return false;
+    return this.model.trapped(model, address, length, need, trap);
+  }
+
   /** The signal that a handler is told must be the one that the access may end with. */
-  private told({ model }: Twin, { address, length, need }: Wanted, signal: F.SignalValue): void {
+  private told({ model }: Twin, { address, length, need }: Wanted, signal: F.SignalValue): Trap {
     const trap = { why: `${signal.signal} ${signal.code}`, address: signal.address };
     this.model.trapped(model, address, length, need, trap);
+    return trap;
   }
 
   /** Allows everything of the page, or puts another one in its place. False: neither could be done. */
@@ -88,7 +101,7 @@ export class Accesses extends Calls {
         const bytes = Uint8Array.from({ length: width }, (_, i) => (operation.value + i * 3) & 255);
         const range = { address, length: width, need: F.PROT_WRITE };
         const trap = this.attempt(twin, range, () => storeBytes(real, address, bytes));
-        const through = this.model.trapped(model, address, width, F.PROT_WRITE, trap);
+        const through = this.wentThrough(twin, range, trap);
         // Of two pages both are there before anything is stored.
         this.model.touched(model, address, width);
         if (through) this.model.store(model, address, bytes);
@@ -121,10 +134,11 @@ export class Accesses extends Calls {
 
   protected load(twin: Twin, address: number, width: number, need: number, load: () => Uint8Array): string {
     let seen = new Uint8Array(0);
-    const trap = this.attempt(twin, { address, length: width, need }, () => {
+    const wanted = { address, length: width, need };
+    const trap = this.attempt(twin, wanted, () => {
       seen = load() as Uint8Array<ArrayBuffer>;
     });
-    if (!this.model.trapped(twin.model, address, width, need, trap)) return trapName(trap, address);
+    if (!this.wentThrough(twin, wanted, trap)) return trapName(trap, address);
     this.model.see(twin.model, address, seen);
     return String(seen);
   }
@@ -139,13 +153,14 @@ export class Accesses extends Calls {
     if (loaded.startsWith('SIG')) return loaded;
     const expected = same ? now : now ^ 1n;
     let was = now;
-    const trap = this.attempt(twin, { address, length: width, need: F.PROT_WRITE }, () => {
+    const wanted = { address, length: width, need: F.PROT_WRITE };
+    const trap = this.attempt(twin, wanted, () => {
       was =
         width === 4
           ? BigInt(real.compareAndSwap32(address, Number(expected), value))
           : real.compareAndSwap64(address, expected, BigInt(value));
     });
-    const through = this.model.trapped(model, address, width, F.PROT_WRITE, trap);
+    const through = this.wentThrough(twin, wanted, trap);
     this.model.touched(model, address, width);
     if (!through) return trapName(trap, address);
     this.model.see(model, address, littleEndian(was, width));
